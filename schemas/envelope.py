@@ -1,0 +1,348 @@
+"""
+The wire unit (MCPx 3, Message Envelope), its header read and its payload left alone.
+
+A gateway needs the header only, and relays the bytes that it received. So
+`Envelope.parse` decodes seven fields and keeps `payload` as the bytes that
+stood there; `payload_of` is for participants, who must look inside (4.3).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NoReturn
+
+import msgspec
+import orjson
+
+from schemas.errors import PROTOCOL, EnvelopeError, InvalidEnvelope, InvalidJson, KindError, PayloadError, UnsupportedProtocol
+from schemas.kind import Kind
+from schemas.names import is_participant_id
+
+JsonObject = dict[str, Any]
+"""A JSON object as it was parsed: string keys, JSON values."""
+
+MAX_ID_CHARACTERS: Final = 128
+MAX_TO: Final = 256
+"""Participants that one envelope may name in `to`."""
+
+HEADER_FIELDS: Final = ("protocol", "id", "ts", "from", "to", "kind", "correlation_id", "payload")
+_REFUSED_FIELDS: Final = frozenset({"auth"})
+"""A credential in a broadcast would be everybody's."""
+
+_RFC3339: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The header as most envelopes have it; any other shape takes the careful way."""
+
+    protocol: str
+    id: str
+    kind: str
+    payload: msgspec.Raw
+    sender: str = msgspec.field(name="from")
+    ts: str | msgspec.UnsetType = msgspec.UNSET
+    to: list[str] | msgspec.UnsetType = msgspec.UNSET
+    correlation_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_header: Final = msgspec.json.Decoder(_Header).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One envelope: what its header says, and the bytes that say it."""
+
+    id: str
+    sender: str
+    """`from` on the wire."""
+    kind: Kind
+    to: tuple[str, ...]
+    """Empty: broadcast."""
+    correlation_id: str | None
+    ts: str | None
+    raw_payload: bytes
+    """The JSON object under `payload`, unread."""
+    data: bytes
+    """The whole envelope as it stands on the wire."""
+
+    @classmethod
+    def parse(cls, data: bytes) -> Envelope:
+        """
+        Read an envelope's header (MCPx 3, Message Envelope).
+
+        Raises:
+            InvalidJson: `data` is no JSON object in UTF-8, or is nested too deep.
+            UnsupportedProtocol: `protocol` is a string, and not ours.
+            InvalidEnvelope: a field is missing, mistyped, repeated, or breaks its rule.
+        """
+        try:
+            header = _decode_header(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return _parse_carefully(data)
+        payload = bytes(header.payload)
+        if not _is_plain(data, payload, header):
+            return _parse_carefully(data)
+        return _build(
+            data,
+            payload,
+            header.protocol,
+            header.id,
+            header.sender,
+            header.kind,
+            () if header.to is msgspec.UNSET else tuple(header.to),
+            None if header.ts is msgspec.UNSET else header.ts,
+            None if header.correlation_id is msgspec.UNSET else header.correlation_id,
+        )
+
+
+def _is_plain(data: bytes, payload: bytes, header: _Header) -> bool:
+    """
+    Whether the bytes around the payload hold each header key once, beyond doubt.
+
+    The decoder keeps the last of two equal keys, other readers the first. With
+    no backslash in the header every quote delimits a string, and a repeated key
+    would bring quotes that the fields read do not account for: one count
+    settles it.
+    """
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+    head = data.replace(payload, b"", 1)
+    if b"\\" in head:
+        return False
+    quotes = 18
+    if header.ts is not msgspec.UNSET:
+        quotes += 4
+    if header.correlation_id is not msgspec.UNSET:
+        quotes += 4
+    if header.to is not msgspec.UNSET:
+        quotes += 2 + 2 * len(header.to)
+    return head.count(b'"') == quotes and payload[:1] == b"{"
+
+
+def _build(
+    data: bytes,
+    payload: bytes,
+    protocol: str,
+    id: str,
+    sender: str,
+    kind: str,
+    to: tuple[str, ...],
+    ts: str | None,
+    correlation_id: str | None,
+) -> Envelope:
+    """Check the rules of the header fields, whose types are right already."""
+    readable_id = id if _is_id(id) else None
+    try:
+        if protocol != PROTOCOL:
+            raise UnsupportedProtocol(protocol)
+        if readable_id is None:
+            raise InvalidEnvelope("id", f"must be 1 to {MAX_ID_CHARACTERS} characters of printable ASCII")
+        if not _is_printable(sender):
+            raise InvalidEnvelope("from", "must be printable ASCII")
+        if correlation_id is not None and not _is_printable(correlation_id):
+            raise InvalidEnvelope("correlation_id", "must be printable ASCII")
+        if len(to) > MAX_TO:
+            raise InvalidEnvelope("to", f"names at most {MAX_TO} participants")
+        for name in to:
+            if not is_participant_id(name):
+                raise InvalidEnvelope("to", f"names {name[:64]!r}, which is no participant id")
+        if ts is not None and not is_rfc3339(ts):
+            raise InvalidEnvelope("ts", "must be an RFC 3339 timestamp")
+        return Envelope(id, sender, Kind.parse(kind), to, correlation_id, ts, payload, data)
+    except EnvelopeError as error:
+        refusal = InvalidEnvelope(error.field, error.why) if isinstance(error, KindError) else error
+        refusal.envelope_id = readable_id
+        raise refusal from None
+
+
+def _is_id(text: str) -> bool:
+    return 1 <= len(text) <= MAX_ID_CHARACTERS and _is_printable(text)
+
+
+def _is_printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+@lru_cache(maxsize=1024)
+def is_rfc3339(text: str) -> bool:
+    """Whether `text` is a timestamp as RFC 3339 has it, on a day that exists; a leap second counts."""
+    if _RFC3339.fullmatch(text) is None:
+        return False
+    seconds_last = text[:17] + ("59" if text[17:19] == "60" else text[17:19])
+    zone = text[19:].lstrip(".0123456789").upper()
+    try:
+        datetime.fromisoformat(seconds_last + ("+00:00" if zone == "Z" else zone))
+    except ValueError:
+        return False
+    return True
+
+
+# The careful way: what is refused, or comes with unknown members, is read
+# whole, so that the refusal can name the first rule broken and no repeated
+# key hides.
+
+
+def _parse_carefully(data: bytes) -> Envelope:
+    members = _top_level(data)
+    fields = {name: value for name, value in members}
+    id = fields.get("id")
+    readable_id = id if isinstance(id, str) and _is_id(id) else None
+
+    def refuse(error: EnvelopeError) -> NoReturn:
+        error.envelope_id = readable_id
+        raise error from None
+
+    protocol = fields.get("protocol")
+    if isinstance(protocol, str) and protocol != PROTOCOL:
+        refuse(UnsupportedProtocol(protocol))
+    seen: set[str] = set()
+    for name, _ in members:
+        folded = name.casefold()
+        if name in seen:
+            refuse(InvalidEnvelope(name[:64], "stands twice"))
+        if folded in HEADER_FIELDS and name not in HEADER_FIELDS:
+            refuse(InvalidEnvelope(name[:64], f"differs from '{folded}' only in letter case"))
+        if folded in _REFUSED_FIELDS:
+            refuse(InvalidEnvelope(name[:64], "is refused: a credential does not belong in an envelope"))
+        seen.add(name)
+    for name in ("protocol", "id", "from", "kind"):
+        if name not in fields:
+            refuse(InvalidEnvelope(name, "is required"))
+        if not isinstance(fields[name], str):
+            refuse(InvalidEnvelope(name, "must be a string"))
+    for name in ("ts", "correlation_id"):
+        if name in fields and not isinstance(fields[name], str):
+            refuse(InvalidEnvelope(name, "must be a string, or be left out"))
+    to = fields.get("to", [])
+    if not isinstance(to, list) or not all(isinstance(name, str) for name in to):
+        refuse(InvalidEnvelope("to", "must be a list of participant ids"))
+    if "payload" not in fields:
+        refuse(InvalidEnvelope("payload", "is required"))
+    if not isinstance(fields["payload"], dict):
+        refuse(InvalidEnvelope("payload", "must be an object"))
+    try:
+        raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        refuse(InvalidJson("it cannot be read by every JSON reader"))
+    return _build(
+        data,
+        bytes(raw["payload"]),
+        fields["protocol"],
+        fields["id"],
+        fields["from"],
+        fields["kind"],
+        tuple(to),
+        fields.get("ts"),
+        fields.get("correlation_id"),
+    )
+
+
+def _top_level(data: bytes) -> list[tuple[str, Any]]:
+    """Return the members of the outermost object in order, repeated keys included."""
+    last: list[tuple[str, Any]] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal last
+        last = pairs  # the outermost object is finished last
+        return dict(pairs)
+
+    try:
+        whole = json.loads(data.decode(), object_pairs_hook=keep, parse_constant=_refuse_constant)
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except UnicodeDecodeError:
+        raise InvalidJson("it is not UTF-8") from None
+    except RecursionError:
+        raise InvalidJson("it is nested too deep") from None
+    except (ValueError, msgspec.DecodeError) as error:
+        raise InvalidJson(str(error)[:200]) from None
+    if not isinstance(whole, dict):
+        raise InvalidJson("this is another JSON value")
+    if any("\ud800" <= character <= "\udfff" for name, _ in last for character in name):
+        raise InvalidJson("a key holds half a surrogate pair")
+    return last
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+# Participants look inside.
+
+
+def payload_of(envelope: Envelope) -> JsonObject:
+    """
+    Parse an envelope's payload strictly: duplicate keys at any depth are refused (MCPx 4.3).
+
+    Pass on what this returns, never the original bytes: another reader could
+    see another value in them.
+
+    Raises:
+        PayloadError: two readers would read it differently.
+    """
+    value = parse_strictly(envelope.raw_payload)
+    if not isinstance(value, dict):
+        raise PayloadError("the payload is no object")
+    return value
+
+
+def parse_strictly(data: bytes | str) -> Any:
+    """
+    Parse JSON that every reader reads alike: no duplicate keys, NaN, or half surrogates.
+
+    Raises:
+        PayloadError: `data` is not such JSON.
+    """
+    try:
+        text = data.decode() if isinstance(data, bytes) else data
+        value = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
+        orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except RecursionError:
+        raise PayloadError("it is nested too deep") from None
+    except (ValueError, TypeError) as error:
+        raise PayloadError(f"it is no JSON that all readers read alike: {str(error)[:200]}") from None
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key {twice[:64]!r} stands twice")
+    return members
+
+
+def encode_envelope(
+    *,
+    id: str,
+    ts: str,
+    sender: str,
+    kind: Kind | str,
+    payload: JsonObject | msgspec.Raw | orjson.Fragment,
+    to: Sequence[str] = (),
+    correlation_id: str | None = None,
+) -> bytes:
+    """
+    Encode one envelope; `to` and `correlation_id` stand in it only where given.
+
+    Raises:
+        TypeError: `payload` holds what JSON cannot say.
+    """
+    members: JsonObject = {"protocol": PROTOCOL, "id": id, "ts": ts, "from": sender}
+    if to:
+        members["to"] = list(to)
+    members["kind"] = str(kind)
+    if correlation_id is not None:
+        members["correlation_id"] = correlation_id
+    members["payload"] = orjson.Fragment(bytes(payload)) if isinstance(payload, msgspec.Raw) else payload
+    return orjson.dumps(members)
