@@ -1,0 +1,37 @@
+"""What every test may ask for: a real Redis, a prefix of its own in it, and none of the owner's settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.redis_server import RedisServer, running_redis
+
+# One profile for everybody: the machine that runs this may be slow, and a slow example is no bug.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_machine_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have MCPX_* set for real work; no test reads or changes that."""
+    for name in [name for name in os.environ if name.startswith("MCPX_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real redis-server shared by the session; who injects faults starts one of their own."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_prefix() -> str:
+    """A key prefix that no other test has."""
+    return f"test-{uuid4().hex[:12]}:"
