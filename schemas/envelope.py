@@ -19,7 +19,15 @@ from typing import Any, Final, NoReturn
 import msgspec
 import orjson
 
-from schemas.errors import PROTOCOL, EnvelopeError, InvalidEnvelope, InvalidJson, KindError, PayloadError, UnsupportedProtocol
+from schemas.errors import (
+    PROTOCOL,
+    EnvelopeError,
+    InvalidEnvelope,
+    InvalidJson,
+    KindError,
+    PayloadError,
+    UnsupportedProtocol,
+)
 from schemas.kind import Kind
 from schemas.names import is_participant_id
 

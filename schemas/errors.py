@@ -269,7 +269,9 @@ CLOSE_REASONS: Final = {
         CloseReason(1007, "Text frames are UTF-8", reconnect=False),
         CloseReason(1009, "Envelope too large", reconnect=True),
         CloseReason(1011, "Internal error; reconnect later", reconnect=True),
-        CloseReason(1012, "Node going away or order lost; reconnect, you may have missed envelopes", reconnect=True),
+        CloseReason(
+            1012, "Node going away or order lost; reconnect, you may have missed envelopes", reconnect=True
+        ),
         CloseReason(4401, "Token expired; get a new one, then reconnect", reconnect=False),
         CloseReason(4403, "Access revoked; do not reconnect with this token", reconnect=False),
         CloseReason(4408, "No pong; reconnect", reconnect=True),

@@ -1,0 +1,77 @@
+"""What the core asks the shell to do. Each is carried out in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.core.entries import Entry
+from gateway.core.members import Member
+from schemas import CloseCode, Envelope, EnvelopeError
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The envelope is allowed: append it to the topic's order."""
+
+    member: Member
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The envelope goes nowhere; its sender alone hears why."""
+
+    member: Member
+    error: EnvelopeError
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """The same bytes to each receiver."""
+
+    data: bytes
+    receivers: Sequence[Member]
+    """A list that the topic keeps: read it at once, do not hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """A member's join has taken its place; `data` is its `system/welcome`."""
+
+    member: Member
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End this connection."""
+
+    member: Member
+    code: CloseCode
+
+
+Effect = Relay | Refuse | Deliver | Welcome | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry on its way into the topic's order."""
+
+    entry: Entry
+    member: Member | None
+    """Who sent it, or joins by it; `None` for what the node says of others."""
+    judged_at: int
+    """The topic's position when it was judged; a later change of the sender's rights makes it stale."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Whose changes would make it stale: the participant, and its token."""
+        if self.member is None:
+            return ()
+        return (self.member.id, token_subject(self.member.record.jti))
+
+
+def token_subject(jti: str) -> str:
+    """The name under which changes of one token are remembered; no participant id has a colon."""
+    return f"jti:{jti}"

@@ -1,0 +1,67 @@
+"""How fast somebody may send: token buckets, told the time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+REFUSED_STREAK_S: Final = 10.0
+"""Refused without pause for so long, a connection is closed with 4429."""
+
+_STREAK_PAUSE_S: Final = 1.0
+"""So long without a refusal is a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Envelopes per second, and how many may come at once after a rest."""
+
+    per_second: float
+    burst: float
+
+
+class Bucket:
+    """A token bucket (the clock is the caller's)."""
+
+    __slots__ = ("_at", "_level", "_rate")
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate, self._level, self._at = rate, rate.burst, now
+
+    def take(self, now: float) -> int:
+        """
+        Take one token. Return 0 if there was one, else the milliseconds until there is.
+
+        `now` is in seconds of any clock that never goes back.
+        """
+        rate = self._rate
+        level = self._level + (now - self._at) * rate.per_second
+        self._at = now
+        if level > rate.burst:
+            level = rate.burst
+        if level >= 1.0:
+            self._level = level - 1.0
+            return 0
+        self._level = level
+        return max(1, math.ceil((1.0 - level) / rate.per_second * 1000))
+
+
+class RefusalStreak:
+    """Whether a connection has been refused without pause for too long."""
+
+    __slots__ = ("_last", "_since")
+
+    def __init__(self) -> None:
+        self._since = self._last = -math.inf
+
+    def accepted(self) -> None:
+        """An envelope was accepted: the streak ends."""
+        self._last = -math.inf
+
+    def refused(self, now: float) -> bool:
+        """Count a refusal; return whether the streak has become too long (seconds, monotonic)."""
+        if now - self._last > _STREAK_PAUSE_S:
+            self._since = now
+        self._last = now
+        return now - self._since >= REFUSED_STREAK_S

@@ -1,0 +1,64 @@
+"""A connection of this node, as the topic's rules see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from capabilities import CapabilitySet
+from gateway.core.entries import ConnectionRecord
+from gateway.core.limits import Bucket, RefusalStreak
+from schemas import CloseCode
+
+
+class Mode(StrEnum):
+    """What a connection hears (MCPx 6.3, Message Routing)."""
+
+    ALL = "all"
+    DIRECTED = "directed"
+
+
+class Outbox(Protocol):
+    """A connection's queue to its participant. The core hands it on and never calls it."""
+
+    def send(self, data: bytes) -> None:
+        """Queue one envelope; never blocks, never raises."""
+        ...
+
+    def close(self, code: CloseCode) -> None:
+        """Close the connection once what is queued has left."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """
+    One connection on this node.
+
+    `capabilities` is what counts for the next envelope; everything else is as
+    the token and the handshake said.
+    """
+
+    record: ConnectionRecord
+    capabilities: CapabilitySet
+    mode: Mode
+    expires_at: float
+    """Unix seconds; `inf` for a member that never expires."""
+    outbox: Outbox
+    buckets: tuple[Bucket, ...]
+    """The connection's own, and the one that the participant's connections share."""
+    streak: RefusalStreak = field(default_factory=RefusalStreak)
+    is_welcome: bool = False
+    """Whether its join has come back in the topic's order."""
+    ended: CloseCode | None = None
+    """Set once it is being closed; nothing that it sends counts any more."""
+
+    @property
+    def connection(self) -> str:
+        return self.record.connection
+
+    @property
+    def id(self) -> str:
+        """The participant's id."""
+        return self.record.participant

@@ -1,0 +1,113 @@
+"""Who is in a topic and what each may do, as the order of its entries says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from capabilities import Amendment, effective
+from gateway.core.entries import Amended, ConnectionRecord, Joined
+from gateway.core.system import participant_entry
+from schemas import JsonObject
+
+
+class Roster:
+    """
+    The live connections of a topic, on every node.
+
+    One participant may hold several connections; the roster shows the union
+    of what they may do, in the order in which it was granted.
+    """
+
+    __slots__ = ("_amendments", "_by_participant", "_records", "_shown")
+
+    def __init__(self) -> None:
+        self._records: dict[str, ConnectionRecord] = {}
+        self._by_participant: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._amendments: dict[str, tuple[int, list[Amendment]]] = {}
+        self._shown: dict[str, tuple[str, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, connection: str) -> bool:
+        return connection in self._records
+
+    @property
+    def records(self) -> Iterable[ConnectionRecord]:
+        return self._records.values()
+
+    def capabilities(self, participant: str) -> tuple[str, ...]:
+        """What the participant may do, by any of its connections; empty when it is not here."""
+        return self._shown.get(participant, ())
+
+    def participants(self, *, without: str | None = None) -> Iterator[JsonObject]:
+        """Each participant as a welcome lists it (MCPx 3.5.1)."""
+        for id, capabilities in self._shown.items():
+            if id != without:
+                yield participant_entry(id, capabilities)
+
+    def connections_of(self, node: str) -> list[ConnectionRecord]:
+        """The connections that one node holds."""
+        return [record for record in self._records.values() if record.node == node]
+
+    def of(self, participant: str) -> tuple[str, ...]:
+        """The connections of one participant, in order of joining."""
+        return tuple(self._by_participant.get(participant, ()))
+
+    def effective(self, connection: str) -> tuple[str, ...]:
+        """What one connection may do."""
+        return self._by_participant[self._records[connection].participant][connection]
+
+    def join(self, entry: Joined) -> bool:
+        """Add a connection. Return whether what the roster shows has changed."""
+        record = entry.record
+        self._records[record.connection] = record
+        self._keep_newer(record.participant, entry.version, entry.amendments)
+        self._by_participant.setdefault(record.participant, {})[record.connection] = ()
+        return self._recompute(record.participant, record.at)
+
+    def leave(self, connection: str, at: float) -> tuple[str, bool] | None:
+        """
+        Remove a connection. Return its participant and whether what the roster shows has changed.
+
+        `None` if it is not here: an end that was told before.
+        """
+        record = self._records.pop(connection, None)
+        if record is None:
+            return None
+        del self._by_participant[record.participant][connection]
+        return record.participant, self._recompute(record.participant, at)
+
+    def amend(self, entry: Amended) -> bool:
+        """Change a participant's rights. Return whether the entry is newer than what was known."""
+        if not self._keep_newer(entry.participant, entry.version, entry.amendments):
+            return False
+        self._recompute(entry.participant, entry.at)
+        return True
+
+    def _keep_newer(self, participant: str, version: int, amendments: list[dict[str, Any]]) -> bool:
+        known = self._amendments.get(participant)
+        if known is not None and known[0] > version:
+            return False
+        self._amendments[participant] = (
+            version,
+            [Amendment.from_json(amendment) for amendment in amendments],
+        )
+        return True
+
+    def _recompute(self, participant: str, at: float) -> bool:
+        held = self._by_participant[participant] if participant in self._by_participant else {}
+        if not held:
+            self._by_participant.pop(participant, None)
+            self._amendments.pop(participant, None)
+            return self._shown.pop(participant, None) is not None
+        _, amendments = self._amendments[participant]
+        union: dict[str, None] = {}
+        for connection in held:
+            held[connection] = effective(self._records[connection].base, amendments, at)
+            union.update(dict.fromkeys(held[connection]))
+        shown = tuple(union)
+        before = self._shown.get(participant)
+        self._shown[participant] = shown
+        return before is None or set(before) != set(shown)

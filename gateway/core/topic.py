@@ -1,0 +1,159 @@
+"""
+One topic on one node: entries in, effects out (docs/protocol.md, Delivery).
+
+Every node applies the same entries in the same order and so shows the same
+roster; each delivers to the members that it holds. Receivers' lists are kept
+and replaced when somebody comes or goes, never computed for an envelope that
+goes to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from capabilities import CapabilitySet
+from gateway.core import system
+from gateway.core.effects import Close, Deliver, Effect, Welcome
+from gateway.core.entries import Amended, Ended, Entry, Gone, Joined, Left, Relayed
+from gateway.core.members import Member, Mode
+from gateway.core.roster import Roster
+from schemas import CloseCode
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A topic at one place of its order; what a node new to it starts from."""
+
+    epoch: str
+    """Names this life of the topic: another one counts from the start again."""
+    position: int
+    """Entries up to here are in `joined`."""
+    joined: tuple[Joined, ...] = ()
+    """The live connections, in order of joining, each with its participant's newest amendments."""
+
+
+class Topic:
+    """The replica that a node keeps of a topic, and the members that it holds there."""
+
+    def __init__(self, name: str, snapshot: Snapshot) -> None:
+        self.name = name
+        self.epoch = snapshot.epoch
+        self.position = snapshot.position
+        """Entries applied so far; the next is `position + 1`."""
+        self.roster = Roster()
+        for entry in snapshot.joined:
+            self.roster.join(entry)
+        self.members: dict[str, Member] = {}
+        """By connection: those of this node, from before their join comes back to their end."""
+        self._everyone: tuple[Member, ...] = ()
+        self._hearing_all: tuple[Member, ...] = ()
+        self._directed: tuple[Member, ...] = ()
+
+    def expect(self, member: Member) -> None:
+        """Hold a member whose join is on its way."""
+        self.members[member.connection] = member
+
+    def forget(self, member: Member) -> None:
+        """Stop delivering to a member whose connection has ended; its leave comes in the order."""
+        if self.members.pop(member.connection, None) is not None and member.is_welcome:
+            self._everyone = tuple(other for other in self._everyone if other is not member)
+            self._hearing_all = tuple(other for other in self._hearing_all if other is not member)
+            self._directed = tuple(other for other in self._directed if other is not member)
+
+    def apply(self, position: int, entry: Entry) -> Sequence[Effect]:
+        """Take the next entry of the order and return what it leads to on this node."""
+        assert position > self.position, "entries come in order and once"
+        self.position = position
+        match entry:
+            case Relayed():
+                return (Deliver(entry.data, self._receivers(entry)),)
+            case Joined():
+                return self._joined(entry)
+            case Left():
+                return self._left([entry.connection], entry.at)
+            case Gone():
+                return self._left(
+                    [record.connection for record in self.roster.connections_of(entry.node)], entry.at
+                )
+            case Amended():
+                return self._amended(entry)
+            case Ended():
+                return [
+                    Close(member, CloseCode(entry.code))
+                    for member in self.members.values()
+                    if entry.means(member.record)
+                ]
+            case _:
+                assert_never(entry)
+
+    def _receivers(self, entry: Relayed) -> Sequence[Member]:
+        if not entry.to or not self._directed:
+            return self._everyone
+        named = {*entry.to, entry.sender}
+        return (*self._hearing_all, *(member for member in self._directed if member.id in named))
+
+    def _joined(self, entry: Joined) -> Sequence[Effect]:
+        changed = self.roster.join(entry)
+        effects: list[Effect] = []
+        member = self.members.get(entry.record.connection)
+        if member is not None:
+            member.capabilities = CapabilitySet.of(self.roster.effective(member.connection))
+            member.is_welcome = True
+            self._everyone = (*self._everyone, member)
+            if member.mode is Mode.ALL:
+                self._hearing_all = (*self._hearing_all, member)
+            else:
+                self._directed = (*self._directed, member)
+            effects.append(Welcome(member, self._welcome(member, entry.record.at)))
+        if changed:
+            effects.append(self._presence(entry.record.participant, entry.record.at, self._everyone))
+        return effects
+
+    def _left(self, connections: Sequence[str], at: float) -> Sequence[Effect]:
+        changed: dict[str, None] = {}
+        for connection in connections:
+            member = self.members.get(connection)
+            if member is not None:
+                self.forget(member)
+            outcome = self.roster.leave(connection, at)
+            if outcome is not None and outcome[1]:
+                changed[outcome[0]] = None
+        return [
+            self._presence(participant, at, self._everyone, nth) for nth, participant in enumerate(changed)
+        ]
+
+    def _amended(self, entry: Amended) -> Sequence[Effect]:
+        before = self.roster.capabilities(entry.participant)
+        if not self.roster.amend(entry):
+            return ()
+        effects: list[Effect] = []
+        for connection in self.roster.of(entry.participant):
+            member = self.members.get(connection)
+            if member is not None and member.is_welcome:
+                member.capabilities = CapabilitySet.of(self.roster.effective(connection))
+                effects.append(Deliver(self._welcome(member, entry.at), (member,)))
+        if set(before) != set(self.roster.capabilities(entry.participant)):
+            others = tuple(member for member in self._everyone if member.id != entry.participant)
+            effects.append(self._presence(entry.participant, entry.at, others))
+        return effects
+
+    def _welcome(self, member: Member, at: float) -> bytes:
+        return system.welcome(
+            id=f"gw-{self.epoch}-{self.position}-to-{member.connection}",
+            at=at,
+            you=system.participant_entry(member.id, self.roster.effective(member.connection)),
+            participants=self.roster.participants(without=member.id),
+        )
+
+    def _presence(self, participant: str, at: float, receivers: Sequence[Member], nth: int = 0) -> Deliver:
+        id = f"gw-{self.epoch}-{self.position}-{nth}"
+        capabilities = self.roster.capabilities(participant)
+        if self.roster.of(participant):
+            data = system.joined(
+                id=id, at=at, participant=system.participant_entry(participant, capabilities)
+            )
+        else:
+            data = system.left(id=id, at=at, participant=participant)
+        return Deliver(data, receivers)
