@@ -1,0 +1,122 @@
+# `make` lists what there is. Each target installs what it needs first, and what is up to date is left alone.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NPM := .cache/npm
+ROOMS := schemas capabilities gateway participants router_agent
+RUN_ARGS ?=
+PYTEST_ARGS ?=
+
+# Debian packages are installed where a command is missing, and only there.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+define need
+@for pair in $(1); do \
+  command -v "$${pair%%=*}" >/dev/null && continue; \
+  [ -n "$${updated:-}" ] || { $(SUDO) apt-get update -qq; updated=1; }; \
+  echo "installing $${pair#*=}"; \
+  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends "$${pair#*=}" >/dev/null; \
+done
+endef
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# -- install -----------------------------------------------------------------
+
+.PHONY: install
+install: $(VENV)/.installed ## Make .venv with the locked packages and this project in it
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  $(SUDO) apt-get update -qq; DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq python3-venv >/dev/null; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NPM)/.installed: tests/npm/package.json tests/npm/package-lock.json
+	$(call need,node=nodejs npm=npm)
+	@mkdir -p $(NPM) && cp tests/npm/package.json tests/npm/package-lock.json $(NPM)/
+	cd $(NPM) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+.PHONY: system
+system: ## Install the Debian packages that the tests need: Redis, Chromium, git
+	$(call need,redis-server=redis-server chromium=chromium git=git)
+
+# -- run ---------------------------------------------------------------------
+
+.PHONY: run
+run: install ## Start the main job: gateway, a real MCP server, an agent that may only propose
+	@$(call need,git=git)
+	@exec $(BIN)/mcpx run $(RUN_ARGS)
+
+# -- check -------------------------------------------------------------------
+
+.PHONY: test
+test: install system $(NPM)/.installed ## Run every test, with a real Redis and a real Chromium
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: install ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: install ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: install $(NPM)/.installed ## Check types: mypy everywhere, pyright where others import
+	$(BIN)/mypy
+	$(NPM)/node_modules/.bin/pyright --pythonpath $(BIN)/python
+
+.PHONY: contracts
+contracts: install ## Check that imports point one way
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: check
+check: lint contracts types test ## Everything that a change must pass
+
+# -- prove more --------------------------------------------------------------
+
+.PHONY: matcher-million
+matcher-million: install ## Compare a million (pattern, kind) pairs with a second, slow matcher
+	MCPX_MATCHER_PAIRS=1000000 $(BIN)/python -m pytest tests/capabilities -k slow_matcher $(PYTEST_ARGS)
+
+.PHONY: mutate
+mutate: install ## Change the code of capabilities in every way, and count who notices
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+.PHONY: bench
+bench: install ## Measure the hot paths
+	$(BIN)/python -m tests.bench
+
+# -- make --------------------------------------------------------------------
+
+.PHONY: screenshot
+screenshot: install system ## Take docs/screenshot.png of the main job in Chromium
+	$(BIN)/python -m tests.browser.screenshot docs/screenshot.png
+
+.PHONY: lock
+lock: install ## Lock the dependencies again, with hashes
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe \
+	  --output-file requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe --extra dev \
+	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	cd tests/npm && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --ignore-scripts
+
+.PHONY: clean
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .cache build dist *.egg-info mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
