@@ -11,7 +11,7 @@ order and once. What it cannot promise it says: `lost` when the order is broken,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from capabilities import Amendment, Revocation
@@ -39,6 +39,14 @@ class ParticipantRecord:
         """The amendments that count in one topic, the narrower last."""
         mine = [amendment for amendment in self.amendments if amendment.topic in (None, topic)]
         return tuple(sorted(mine, key=lambda amendment: amendment.topic is not None))
+
+    def amendments_at(self, now: float) -> tuple[Amendment, ...]:
+        """The amendments without what has expired (Unix seconds)."""
+        live = (
+            replace(amendment, changes=tuple(change for change in amendment.changes if change.is_live(now)))
+            for amendment in self.amendments
+        )
+        return tuple(amendment for amendment in live if amendment.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class Hearer(Protocol):
         ...
 
     def lost(self, topic: str) -> None:
-        """The topic's order is broken for this node: its members must be closed, and the topic entered anew."""
+        """The topic's order is broken for this node: close its members; the topic is entered anew."""
         ...
 
 

@@ -17,8 +17,8 @@ _STREAK_PAUSE_S: Final = 1.0
 class Rate:
     """Envelopes per second, and how many may come at once after a rest."""
 
-    per_second: float
-    burst: float
+    per_second: float = 200.0
+    burst: float = 1000.0
 
 
 class Bucket:
@@ -38,8 +38,7 @@ class Bucket:
         rate = self._rate
         level = self._level + (now - self._at) * rate.per_second
         self._at = now
-        if level > rate.burst:
-            level = rate.burst
+        level = min(level, rate.burst)
         if level >= 1.0:
             self._level = level - 1.0
             return 0

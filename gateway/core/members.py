@@ -30,6 +30,10 @@ class Outbox(Protocol):
         """Close the connection once what is queued has left."""
         ...
 
+    def is_behind(self) -> bool:
+        """Whether what is queued has waited too long to be taken."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Member:
@@ -40,6 +44,7 @@ class Member:
     the token and the handshake said.
     """
 
+    topic: str
     record: ConnectionRecord
     capabilities: CapabilitySet
     mode: Mode

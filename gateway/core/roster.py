@@ -86,6 +86,14 @@ class Roster:
         self._recompute(entry.participant, entry.at)
         return True
 
+    def expired(self, now: float) -> list[str]:
+        """Participants that hold a promotion whose time is over (Unix seconds)."""
+        return [
+            participant
+            for participant, (_, amendments) in self._amendments.items()
+            if any(not change.is_live(now) for amendment in amendments for change in amendment.changes)
+        ]
+
     def _keep_newer(self, participant: str, version: int, amendments: list[dict[str, Any]]) -> bool:
         known = self._amendments.get(participant)
         if known is not None and known[0] > version:
@@ -97,7 +105,7 @@ class Roster:
         return True
 
     def _recompute(self, participant: str, at: float) -> bool:
-        held = self._by_participant[participant] if participant in self._by_participant else {}
+        held = self._by_participant.get(participant, {})
         if not held:
             self._by_participant.pop(participant, None)
             self._amendments.pop(participant, None)

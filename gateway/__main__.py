@@ -1,0 +1,145 @@
+"""`python -m gateway`: one node, or several sharing a port."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from gateway.errors import BrokerUnavailable, SettingsError
+from gateway.http.app import create_app
+from gateway.logs import configure_logs
+from gateway.settings import Settings
+from gateway.transport import HttpTransport, WebSocketTransport
+
+EX_CONFIG: Final = 78
+EX_UNAVAILABLE: Final = 69
+_FACTORY: Final = "gateway.http.app:from_environment"
+
+log = structlog.get_logger("gateway")
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            log.info("gateway.started", host=host, port=port, next=f"http://{_shown(host)}:{port}/")
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a gateway; return the exit status (78: a setting is wrong, 69: the store does not answer)."""
+    flags = vars(_parser().parse_args(arguments))
+    try:
+        settings = Settings.read(os.environ, flags).with_secret()
+        configure_logs(settings.log_format, settings.log_level)
+        config = _config(settings)
+        if settings.workers == 1:
+            return _run_one(config)
+        return _run_many(config, settings)
+    except SettingsError as error:
+        sys.stderr.write(f"gateway: refuses to start: {error}\n")
+        return EX_CONFIG
+
+
+def _run_one(config: uvicorn.Config) -> int:
+    server = _Server(config)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit:
+        return _exit_status(config.app)
+    return 0 if server.started else EX_UNAVAILABLE
+
+
+def _exit_status(app: Any) -> int:
+    match getattr(app.state, "failure", None):
+        case SettingsError():
+            return EX_CONFIG
+        case BrokerUnavailable():
+            return EX_UNAVAILABLE
+        case _:
+            return 1
+
+
+def _run_many(config: uvicorn.Config, settings: Settings) -> int:
+    os.environ.update(settings.environment())
+    listener = config.bind_socket()
+    host, port = listener.getsockname()[:2]
+    log.info(
+        "gateway.started",
+        host=host,
+        port=port,
+        workers=settings.workers,
+        next=f"http://{_shown(host)}:{port}/",
+    )
+    Multiprocess(config, sockets=[listener]).run()
+    return 0
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    app: Starlette | str = create_app(settings) if settings.workers == 1 else _FACTORY
+    HttpTransport.head_timeout_s = settings.handshake_timeout_s
+    return uvicorn.Config(
+        app,
+        factory=settings.workers > 1,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=HttpTransport,
+        ws=WebSocketTransport,
+        ws_max_size=settings.max_envelope_bytes,
+        ws_ping_interval=settings.ping_interval_s,
+        ws_ping_timeout=settings.ping_timeout_s,
+        ws_per_message_deflate=False,
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=32768,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gateway",
+        description="A gateway for MCPx topics. Every setting is also an environment variable, MCPX_NAME.",
+        epilog="Examples: python -m gateway --port 8080; --redis redis://127.0.0.1 --workers 2",
+    )
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default 8080)")
+    parser.add_argument(
+        "--redis", dest="redis_url", metavar="URL", help="share topics with other nodes over Redis"
+    )
+    parser.add_argument("--workers", type=int, help="processes that share the port; needs --redis")
+    parser.add_argument("--state-dir", type=Path, help="where key, audit log and rights are kept")
+    parser.add_argument(
+        "--metrics-port", type=int, help="serve /metrics there instead of to loopback peers here"
+    )
+    parser.add_argument(
+        "--log-format", choices=("auto", "console", "json"), help="how logs are written to stderr"
+    )
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

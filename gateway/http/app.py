@@ -1,0 +1,123 @@
+"""The whole of HTTP in one application, and what it stands on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from gateway.audit import AuditLog
+from gateway.broker.memory import MemoryBroker
+from gateway.broker.protocol import Broker
+from gateway.broker.state_file import StateFile
+from gateway.clock import Clock, SystemClock
+from gateway.errors import GatewayError, SettingsError
+from gateway.http.guard import Guard, HostCheck
+from gateway.http.pages import page_routes
+from gateway.http.problems import EXCEPTION_HANDLERS
+from gateway.http.websocket import OutboxLimits, WebSocketDoor
+from gateway.keys import Keys
+from gateway.logs import configure_logs
+from gateway.metrics import Metrics
+from gateway.node import Node
+from gateway.settings import Settings
+
+log = structlog.get_logger("gateway")
+
+
+def new_id() -> str:
+    """Return an envelope id that nobody has used or can guess."""
+    return str(uuid4())
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
+    """
+    Build the gateway's application; its lifespan starts and stops the node.
+
+    Raises:
+        SettingsError: a file that the settings name is missing or wrong.
+    """
+    clock = clock or SystemClock()
+    settings = settings.with_secret()
+    keys = Keys(settings)
+    metrics = Metrics()
+    audit = AuditLog(settings.ready_state_dir() / "audit.jsonl", clock.now)
+    node = Node(
+        _broker(settings, clock),
+        id=secrets.token_hex(6),
+        clock=clock,
+        new_id=new_id,
+        metrics=metrics,
+        rate=settings.rate_limit,
+        max_envelope_bytes=settings.max_envelope_bytes,
+    )
+    guard = Guard.of(settings.host, settings.allowed_hosts, settings.allowed_origins)
+    door = WebSocketDoor(
+        node,
+        lambda: keys.reader,
+        guard,
+        clock=clock,
+        new_id=new_id,
+        limits=OutboxLimits(settings.outbox_bytes, settings.outbox_seconds),
+        handshake_timeout_s=settings.handshake_timeout_s,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            audit.check()
+            await keys.start()
+            await node.start()
+        except GatewayError as error:
+            app.state.failure = error
+            log.error("gateway.refused_to_start", why=str(error))  # noqa: TRY400  # says it all
+            logging.getLogger("uvicorn.error").disabled = True  # it would add a traceback that says no more
+            raise
+        try:
+            yield
+        finally:
+            await node.stop()
+            await keys.stop()
+
+    app = Starlette(
+        routes=[
+            Route("/ws", door),
+            WebSocketRoute("/ws", door),
+            Route("/readyz", _ready),
+            Route("/livez", _ready),
+            *page_routes(),
+        ],
+        middleware=[Middleware(HostCheck, guard=guard)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )
+    app.state.node = node
+    return app
+
+
+async def _ready(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _broker(settings: Settings, clock: Clock) -> Broker:
+    if settings.redis_url is None:
+        state = StateFile(settings.ready_state_dir() / "rights.json")
+        return MemoryBroker(new_epoch=lambda: secrets.token_hex(4), state=state)
+    raise SettingsError("--redis", "comes with the Redis broker")
+
+
+def from_environment() -> Starlette:
+    """Build the application in a worker process, from `MCPX_*`."""
+    settings = Settings.read(os.environ)
+    configure_logs(settings.log_format, settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,102 @@
+"""Who may knock: the Host and Origin of a request (THREATS: cross-site WebSocket, DNS rebinding)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.http.problems import Problem, ProblemCode
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The hosts this gateway answers as, and the pages that may use it."""
+
+    hosts: frozenset[str]
+    """Names without port, in lower case."""
+    origins: frozenset[tuple[str, str, int]]
+    """Scheme, host and port of pages from elsewhere."""
+
+    @classmethod
+    def of(cls, bound: str, hosts: Iterable[str], origins: Iterable[str]) -> Guard:
+        """Answer as loopback, as the bound address, and as the configured names."""
+        own = {bound.lower()} if bound not in ("0.0.0.0", "::", "") else set()  # noqa: S104 - compared, not bound
+        names = _LOOPBACK | own | {host.lower() for host in hosts}
+        known = {origin for text in origins if (origin := parse_origin(text)) is not None}
+        return cls(frozenset(names), frozenset(known))
+
+    def knows_host(self, header: str | None) -> bool:
+        """Whether the `Host` header names this gateway; another name is how DNS rebinding comes in."""
+        return header is not None and _split_host(header)[0] in self.hosts
+
+    def lets_in(self, origin: str | None, host: str, scheme: str) -> bool:
+        """
+        Whether a request with this `Origin` may go on.
+
+        None is no browser, and needs its bearer token anyway. A page's origin
+        must be the gateway's own (as the request names it) or configured.
+        """
+        if origin is None:
+            return True
+        parsed = parse_origin(origin)
+        if parsed is None:
+            return False
+        name, port = _split_host(host)
+        own_port = port or _DEFAULT_PORTS[scheme]
+        secure = scheme in ("https", "wss")
+        return parsed in self.origins or parsed == ("https" if secure else "http", name, own_port)
+
+
+def parse_origin(text: str) -> tuple[str, str, int] | None:
+    """Split `scheme://host[:port]`; `None` for anything else, `null` included."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    is_bare = not (parts.path or parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_bare:
+        return None
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return parts.scheme, name.lower(), port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _split_host(header: str) -> tuple[str, int | None]:
+    name, colon, port = header.rpartition(":")
+    if not colon or not port.isdigit():
+        return header.lower(), None
+    return name.lower(), int(port)
+
+
+class HostCheck:
+    """ASGI middleware: what is asked under another host name is answered 421 and goes no further."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app, self._guard = app, guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and not self._guard.knows_host(
+            Headers(scope=scope).get("host")
+        ):
+            problem = Problem(
+                ProblemCode.HOST_REFUSED, "Add this host name to MCPX_ALLOWED_HOSTS if it is yours"
+            )
+            await refuse(problem, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer an HTTP request, or a WebSocket handshake, with a problem."""
+    response = problem.to_response()
+    if scope["type"] == "websocket":
+        message = await receive()
+        assert message["type"] == "websocket.connect"
+    await response(scope, receive, send)

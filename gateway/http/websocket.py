@@ -1,0 +1,221 @@
+"""The protocol's own door: `GET /ws?topic=…&mode=…` (MCPx 6.2, WebSocket Connection)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from capabilities import ParticipantClaims, TokenReader, TokenRefused
+from gateway.broker.protocol import BrokerUnavailable
+from gateway.clock import Clock
+from gateway.core import Member, Mode, refusal
+from gateway.http.guard import Guard, refuse
+from gateway.http.outbox import SocketOutbox, Texts
+from gateway.http.problems import Problem, ProblemCode
+from gateway.node import AccessRevoked, Admission, Node
+from schemas import CLOSE_REASONS, CloseCode, EnvelopeTooLarge, is_topic
+
+log = structlog.get_logger("gateway.websocket")
+
+SUBPROTOCOL: Final = "mcpx.v0.1"
+BEARER_SUBPROTOCOL: Final = "base64url.bearer.mcpx."
+"""Prefix of the subprotocol by which a browser, which can set no header, brings its token."""
+
+_TRANSPORT: Final = "transport"
+"""The scope extension of `gateway.transport`; under another server finesse alone is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLimits:
+    """What may wait for one connection."""
+
+    max_bytes: int
+    max_seconds: float
+
+
+class WebSocketDoor:
+    """
+    An ASGI application for `/ws`.
+
+    It answers the handshake (401, 400, 403, 503 as problem+json), then moves
+    text frames between the socket and the node. A plain GET gets the same
+    answers, since a browser cannot read a failed upgrade, and 426 when all is well.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        tokens: Callable[[], TokenReader],
+        guard: Guard,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        limits: OutboxLimits,
+        handshake_timeout_s: float = 10.0,
+    ) -> None:
+        self._node, self._tokens, self._guard, self._clock, self._new_id = node, tokens, guard, clock, new_id
+        self._limits, self._handshake_timeout_s = limits, handshake_timeout_s
+        self._texts = Texts()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            mode, topic, claims = self._read_handshake(scope)
+            try:
+                async with asyncio.timeout(self._handshake_timeout_s):
+                    admission = await self._node.admit(topic, claims)
+            except (BrokerUnavailable, TimeoutError):
+                code = ProblemCode.DRAINING if self._node.is_draining else ProblemCode.BROKER_UNAVAILABLE
+                raise Problem(code) from None
+            except AccessRevoked as error:
+                raise Problem(
+                    ProblemCode.TOKEN_REFUSED, f"{error}; ask for a new one", reason="revoked"
+                ) from None
+            if scope["type"] == "http":
+                self._node.dismiss(admission)
+                raise Problem(
+                    ProblemCode.UPGRADE_REQUIRED, "Connect with a WebSocket client; the token is fine"
+                )
+        except Problem as problem:
+            if problem.code is not ProblemCode.UPGRADE_REQUIRED:
+                self._node.metrics.handshake_refused(str(problem.facts.get("reason", problem.code)))
+                log.warning("handshake.refused", reason=str(problem.code), why=problem.detail)
+            await refuse(problem, scope, receive, send)
+            return
+        await self._serve(admission, mode, scope, receive, send)
+
+    def _read_handshake(self, scope: Scope) -> tuple[Mode, str, ParticipantClaims]:
+        """
+        Check everything that needs no store: origin, token, query, topic.
+
+        Raises:
+            Problem: what to answer.
+        """
+        headers = Headers(scope=scope)
+        if not self._guard.lets_in(headers.get("origin"), headers.get("host", ""), scope["scheme"]):
+            raise Problem(
+                ProblemCode.ORIGIN_REFUSED, "Add the page's origin to MCPX_ALLOWED_ORIGINS if it is yours"
+            )
+        token = _bearer(headers, scope.get("subprotocols", ()))
+        if token is None:
+            raise Problem(
+                ProblemCode.TOKEN_MISSING, "Bring a token in Authorization: Bearer", reason="missing"
+            )
+        try:
+            claims = self._tokens().read_participant(token, self._clock.now())
+        except TokenRefused as error:
+            raise Problem(ProblemCode.TOKEN_REFUSED, str(error), reason=str(error.code)) from None
+        mode, topic = _read_query(scope["query_string"])
+        if not claims.may_enter(topic):
+            raise Problem(ProblemCode.TOPIC_FORBIDDEN)
+        return mode, topic, claims
+
+    async def _serve(
+        self, admission: Admission, mode: Mode, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        transport = scope.get("extensions", {}).get(_TRANSPORT)
+        outbox = SocketOutbox(
+            send,
+            self._texts,
+            max_bytes=self._limits.max_bytes,
+            max_seconds=self._limits.max_seconds,
+            monotonic=self._clock.monotonic,
+            abort=transport.abort if transport is not None else lambda: None,
+        )
+        try:
+            message = await receive()
+            if message["type"] != "websocket.connect":
+                self._node.dismiss(admission)
+                return
+            offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+            await send({"type": "websocket.accept", "subprotocol": offered})
+        except BaseException:
+            self._node.dismiss(admission)
+            raise
+        try:
+            async with asyncio.timeout(self._handshake_timeout_s):
+                member = await self._node.join(admission, mode, outbox)
+        except (BrokerUnavailable, TimeoutError):
+            await _close(send, CloseCode.RESTART)
+            return
+        except AccessRevoked:
+            await _close(send, CloseCode.REVOKED)
+            return
+        outbox.overflown = lambda: self._node.close(member, CloseCode.SLOW_CONSUMER)
+        if transport is not None:
+            transport.no_pong_code = int(CloseCode.NO_PONG)
+            transport.too_big_farewell = lambda: self._too_large(member)
+        await self._converse(member, outbox, receive)
+
+    async def _converse(self, member: Member, outbox: SocketOutbox, receive: Receive) -> None:
+        self._node.metrics.opened()
+        log.info("connection.opened", topic=member.topic, participant=member.id, connection=member.connection)
+        writer = asyncio.create_task(outbox.run(), name=f"outbox {member.connection}")
+        message: dict[str, Any] = {}
+        try:
+            while True:
+                message = dict(await receive())
+                if message["type"] == "websocket.disconnect":
+                    break
+                text = message.get("text")
+                if text is None:
+                    self._node.close(member, CloseCode.TEXT_ONLY)
+                else:
+                    self._node.receive(member, text.encode())
+        finally:
+            code = message.get("code")
+            if member.ended is None and code is not None:
+                self._node.metrics.closed(code)
+                log.info("connection.left", topic=member.topic, participant=member.id, code=code)
+            self._node.leave(member)
+            outbox.end()
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    def _too_large(self, member: Member) -> bytes:
+        self._node.metrics.refused(EnvelopeTooLarge.code)
+        error = EnvelopeTooLarge(self._node.max_envelope_bytes)
+        return refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
+
+
+def _bearer(headers: Headers, subprotocols: Any) -> str | None:
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    for offered in subprotocols:
+        if offered.startswith(BEARER_SUBPROTOCOL):
+            encoded = offered.removeprefix(BEARER_SUBPROTOCOL)
+            try:
+                return base64.b64decode(
+                    encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True
+                ).decode()
+            except (binascii.Error, UnicodeDecodeError, ValueError):
+                return None
+    return None
+
+
+def _read_query(query_string: bytes) -> tuple[Mode, str]:
+    try:
+        query = parse_qs(query_string.decode(), keep_blank_values=True, strict_parsing=bool(query_string))
+    except ValueError:
+        raise Problem(ProblemCode.INVALID_PARAMETER, "The query is not readable", parameter="topic") from None
+    topics, modes = query.get("topic", []), query.get("mode", [Mode.ALL])
+    if len(topics) != 1 or not is_topic(topics[0]):
+        why = "Name one topic: /ws?topic=NAME, 1 to 256 of A-Z a-z 0-9 . _ : @ / -"
+        raise Problem(ProblemCode.INVALID_PARAMETER, why, parameter="topic")
+    if len(modes) != 1 or modes[0] not in list(Mode):
+        raise Problem(ProblemCode.INVALID_PARAMETER, "mode is 'all' or 'directed'", parameter="mode")
+    return Mode(modes[0]), topics[0]
+
+
+async def _close(send: Send, code: CloseCode) -> None:
+    await send({"type": "websocket.close", "code": int(code), "reason": CLOSE_REASONS[code].reason})

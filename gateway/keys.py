@@ -1,0 +1,112 @@
+"""Where the keys that sign tokens come from: a secret, a file, or an address that rotates them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import httpx
+import structlog
+
+from capabilities import (
+    Key,
+    KeyRing,
+    TokenReader,
+    TokenSettingsError,
+    keys_from_jwks,
+    keys_from_pem,
+    keys_from_secret,
+)
+from gateway.errors import SettingsError
+from gateway.settings import Settings
+
+log = structlog.get_logger("gateway.keys")
+
+_REFRESH_S: Final = 300.0
+_RETRY_S: Final = 15.0
+_MAX_JWKS_BYTES: Final = 1 << 18
+
+
+class Keys:
+    """The token reader in force, renewed while an issuer rotates its keys."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._refreshing: asyncio.Task[None] | None = None
+        self._profiles = settings.profiles()
+        self._reader: TokenReader | None = None
+        if settings.jwks_url is None:
+            self._reader = self._read(self._load())
+
+    @property
+    def reader(self) -> TokenReader:
+        """The reader that tells whether a token is ours, as of now."""
+        assert self._reader is not None, "start() comes first where keys are kept elsewhere"
+        return self._reader
+
+    async def start(self) -> None:
+        """
+        Fetch keys that are kept elsewhere, and go on fetching them.
+
+        Raises:
+            SettingsError: they cannot be had: nobody could come in.
+        """
+        if self._settings.jwks_url is None:
+            return
+        try:
+            self._reader = self._read(await _fetch(self._settings.jwks_url))
+        except (httpx.HTTPError, TokenSettingsError, ValueError) as error:
+            raise SettingsError(
+                "MCPX_JWKS_URL", f"no keys from {self._settings.jwks_url} ({error})"
+            ) from error
+        self._refreshing = asyncio.create_task(self._refresh(self._settings.jwks_url), name="keys.refresh")
+
+    async def stop(self) -> None:
+        """Fetch no more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    async def _refresh(self, url: str) -> None:
+        pause = _REFRESH_S
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                self._reader = self._read(await _fetch(url))
+                pause = _REFRESH_S
+            except (httpx.HTTPError, TokenSettingsError, ValueError) as error:
+                log.warning("keys.not_refreshed", url=url, why=str(error), next=f"again in {_RETRY_S:.0f} s")
+                pause = _RETRY_S
+
+    def _load(self) -> list[Key]:
+        settings = self._settings
+        if settings.jwt_secret is not None:
+            return keys_from_secret(settings.jwt_secret.encode())
+        assert settings.jwt_key_file is not None, "with_secret() leaves no settings without a key"
+        try:
+            content = settings.jwt_key_file.read_bytes()
+            is_jwks = content.lstrip()[:1] == b"{"
+            return keys_from_jwks(content) if is_jwks else keys_from_pem(content)
+        except (OSError, TokenSettingsError, ValueError) as error:
+            raise SettingsError("MCPX_JWT_KEY_FILE", f"{settings.jwt_key_file}: {error}") from error
+
+    def _read(self, keys: list[Key]) -> TokenReader:
+        settings = self._settings
+        return TokenReader(
+            KeyRing(keys),
+            settings.issuer,
+            settings.audience,
+            max_lifetime_s=settings.max_token_lifetime_s,
+            profiles=self._profiles,
+            participant_typ=settings.jwt_typ,
+            admin_typ=settings.admin_jwt_typ,
+        )
+
+
+async def _fetch(url: str) -> list[Key]:
+    async with httpx.AsyncClient(timeout=5.0, follow_redirects=False, trust_env=False) as client:
+        response = await client.get(url)
+    response.raise_for_status()
+    if len(response.content) > _MAX_JWKS_BYTES:
+        raise ValueError("the key set is too large")
+    return keys_from_jwks(response.content)

@@ -1,0 +1,489 @@
+"""
+One gateway process: it holds connections, asks the core, and does as told.
+
+The shell around `gateway.core`: `receive` is synchronous and decides once per
+envelope; the broker tells `hear` each entry of a topic's order, and the effects
+go to the outboxes. Nothing here has an opinion about who may do what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import Any, Final, assert_never
+
+import structlog
+
+from capabilities import CapabilitySet, ParticipantClaims, is_revoked
+from gateway.broker.protocol import Broker, BrokerUnavailable, Standing
+from gateway.clock import Clock
+from gateway.core import (
+    Bucket,
+    Close,
+    ConnectionRecord,
+    Deliver,
+    Draft,
+    Effect,
+    Entry,
+    Joined,
+    Left,
+    Member,
+    Mode,
+    Outbox,
+    Rate,
+    Refuse,
+    Relay,
+    Relayed,
+    Topic,
+    Welcome,
+    authorize,
+    judge,
+    refusal,
+)
+from gateway.errors import GatewayError
+from gateway.metrics import Metrics
+from schemas import CloseCode, Envelope, EnvelopeError, ErrorCode, TopicUnavailable
+
+log = structlog.get_logger("gateway")
+
+_JOIN_ATTEMPTS: Final = 8
+"""Each one fails only because an admin changed the participant's rights within the same milliseconds."""
+
+_TICK_S: Final = 0.5
+
+
+class AccessRevoked(GatewayError):
+    """The token was revoked before it was used to join."""
+
+    def __str__(self) -> str:
+        return "this token has been revoked"
+
+
+class _JudgedAnew(Exception):
+    """A join was judged by rights that have changed since."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A topic that this node hears."""
+
+    topic: Topic
+    holders: int = 0
+    """Handshakes and members that need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A participant that may join: between the handshake's answer and the join."""
+
+    claims: ParticipantClaims
+    standing: Standing
+    held: _Held
+
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+        return self.held.topic.name
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What a participant's connections on this node have in common."""
+
+    bucket: Bucket
+    connections: int = 0
+
+
+class Node:
+    """
+    The topics and connections of one process.
+
+    Not thread-safe: every call comes from the event loop it was started on.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        id: str,
+        clock: Clock,
+        new_id: Callable[[], str],
+        metrics: Metrics,
+        rate: Rate,
+        max_envelope_bytes: int = 1 << 20,
+    ) -> None:
+        self.id, self.broker, self.metrics = id, broker, metrics
+        self.max_envelope_bytes = max_envelope_bytes
+        self.is_draining = False
+        self._clock, self._new_id, self._rate = clock, new_id, rate
+        self._held: dict[str, _Held] = {}
+        self._entering: dict[str, asyncio.Lock] = {}
+        self._homes: dict[str, _Held] = {}
+        """By connection."""
+        self._joining: dict[str, asyncio.Future[None]] = {}
+        """By connection: done once the welcome is in its outbox."""
+        self._shared: dict[str, _Shared] = {}
+        self._connections = 0
+        self._unsaid: list[tuple[str, Draft]] = []
+        """Leaves that the broker could not take; said again until it can."""
+        self._ticking: asyncio.Task[None] | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+
+    # Life
+
+    async def start(self) -> None:
+        """
+        Start the broker and the clockwork.
+
+        Raises:
+            BrokerUnavailable: the store does not answer.
+        """
+        await self.broker.start(self.id, self)
+        self._ticking = asyncio.create_task(self._tick(), name="node.tick")
+        log.info("node.started", node=self.id, **self.broker.description)
+
+    async def stop(self) -> None:
+        """Close every connection with 1012 and leave the broker."""
+        self.drain()
+        if self._ticking is not None:
+            self._ticking.cancel()
+        for chore in list(self._chores):
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self.broker.stop()
+        log.info("node.stopped", node=self.id)
+
+    def drain(self) -> None:
+        """Take nobody in any more and send everybody elsewhere."""
+        self.is_draining = True
+        for held in self._held.values():
+            self._close_all(held.topic, CloseCode.RESTART)
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        """The topics that this node hears, by name."""
+        return {name: held.topic for name, held in self._held.items()}
+
+    @property
+    def connections(self) -> int:
+        """Members on this node."""
+        return sum(len(held.topic.members) for held in self._held.values())
+
+    # Joining and leaving
+
+    async def admit(self, topic: str, claims: ParticipantClaims) -> Admission:
+        """
+        Make ready for a participant to join: the last thing before its handshake is answered.
+
+        Every admission is followed by `join` or `dismiss`.
+
+        Raises:
+            AccessRevoked: its token has been revoked.
+            BrokerUnavailable: the store does not answer.
+        """
+        if self.is_draining:
+            raise BrokerUnavailable("this node is going away")
+        held = await self._hold(topic)
+        try:
+            return await self._admission(held, claims)
+        except BaseException:
+            self._release(held)
+            raise
+
+    def dismiss(self, admission: Admission) -> None:
+        """The participant will not join after all."""
+        self._release(admission.held)
+
+    async def join(self, admission: Admission, mode: Mode, outbox: Outbox) -> Member:
+        """
+        Take a connection into the topic. Its outbox holds the welcome when this returns.
+
+        Raises:
+            AccessRevoked: its token was revoked meanwhile.
+            BrokerUnavailable: the store did not take the join.
+        """
+        held, claims = admission.held, admission.claims
+        self._connections += 1
+        record = ConnectionRecord(
+            connection=f"{self.id}/{self._connections}",
+            node=self.id,
+            participant=claims.id,
+            base=claims.capabilities.patterns,
+            jti=claims.jti,
+            iat=floor(claims.iat),
+            at=self._clock.now(),
+        )
+        shared = self._shared.setdefault(claims.id, _Shared(Bucket(self._rate, self._clock.monotonic())))
+        shared.connections += 1
+        member = Member(
+            topic=held.topic.name,
+            record=record,
+            capabilities=CapabilitySet.of(()),
+            mode=mode,
+            expires_at=claims.exp,
+            outbox=outbox,
+            buckets=(Bucket(self._rate, self._clock.monotonic()), shared.bucket),
+        )
+        self._homes[member.connection] = held
+        held.topic.expect(member)
+        try:
+            for _ in range(_JOIN_ATTEMPTS):
+                try:
+                    await self._try_to_join(member, admission.standing)
+                    await self.broker.remember(claims.id, record.base, record.at)
+                    return member
+                except _JudgedAnew:
+                    admission = await self._admission(held, claims)
+            raise BrokerUnavailable("the participant's rights change faster than it can join")
+        except BaseException:
+            self.leave(member)
+            raise
+
+    async def _try_to_join(self, member: Member, standing: Standing) -> None:
+        amendments = [amendment.to_json() for amendment in standing.record.amendments_in(member.topic)]
+        entry = Joined(member.record, standing.record.version, amendments)
+        joining = self._joining[member.connection] = asyncio.get_running_loop().create_future()
+        try:
+            self.broker.publish(member.topic, Draft(entry, member, standing.position))
+            await joining
+        finally:
+            del self._joining[member.connection]
+
+    async def _admission(self, held: _Held, claims: ParticipantClaims) -> Admission:
+        topic = held.topic.name
+        standing = await self.broker.standing(topic, claims.id, claims.jti)
+        if is_revoked(standing.revocations, claims, topic):
+            raise AccessRevoked
+        return Admission(claims, standing, held)
+
+    def leave(self, member: Member) -> None:
+        """A member's connection has ended, from whichever side."""
+        held = self._homes.pop(member.connection)
+        if member.ended is None:
+            member.ended = CloseCode.NORMAL
+        held.topic.forget(member)
+        shared = self._shared[member.id]
+        shared.connections -= 1
+        if not shared.connections:
+            del self._shared[member.id]
+        self.broker.publish(member.topic, Draft(Left(member.connection, self._clock.now()), None, 0))
+        self._release(held)
+
+    async def _hold(self, topic: str) -> _Held:
+        lock = self._entering.setdefault(topic, asyncio.Lock())
+        async with lock:
+            held = self._held.get(topic)
+            if held is None:
+                held = self._held[topic] = _Held(Topic(topic, await self.broker.enter(topic)))
+            held.holders += 1
+            return held
+
+    def _release(self, held: _Held) -> None:
+        held.holders -= 1
+        if not held.holders:
+            self._do(self._let_go(held))
+
+    async def _let_go(self, held: _Held) -> None:
+        topic = held.topic.name
+        async with self._entering.setdefault(topic, asyncio.Lock()):
+            if self._held.get(topic) is held and not held.holders:
+                del self._held[topic]
+                await self.broker.exit(topic)
+        lock = self._entering.get(topic)
+        if topic not in self._held and lock is not None and not lock.locked():
+            del self._entering[topic]
+
+    # Envelopes
+
+    def receive(self, member: Member, data: bytes) -> None:
+        """Take what a member sent: decide once, then append, refuse or close."""
+        effect = judge(
+            member,
+            data,
+            now=self._clock.now(),
+            monotonic=self._clock.monotonic(),
+            max_bytes=self.max_envelope_bytes,
+        )
+        if isinstance(effect, Relay):
+            self._append(member, effect.envelope)
+        else:
+            self._perform(effect)
+            if isinstance(effect, Refuse) and effect.error.code is ErrorCode.TOO_LARGE:
+                self.close(member, CloseCode.TOO_LARGE)
+
+    def refuse(self, member: Member, error: EnvelopeError) -> None:
+        """Tell a member that something it sent goes nowhere."""
+        self._perform(Refuse(member, error))
+
+    def close(self, member: Member, code: CloseCode) -> None:
+        """End a member's connection."""
+        self._perform(Close(member, code))
+
+    def _append(self, member: Member, envelope: Envelope) -> None:
+        held = self._held.get(member.topic)
+        if held is None:
+            self.refuse(member, _unavailable(envelope.id))
+            return
+        entry = Relayed(member.connection, envelope.sender, envelope.to, envelope.data)
+        self.metrics.relayed(envelope.kind.family, len(envelope.data))
+        self.broker.publish(member.topic, Draft(entry, member, held.topic.position))
+
+    # What the broker tells
+
+    def hear(self, topic: str, position: int, entry: Entry) -> None:
+        """The next entry of a topic's order (`Hearer`)."""
+        held = self._held.get(topic)
+        if held is not None:
+            for effect in held.topic.apply(position, entry):
+                self._perform(effect)
+
+    def stale(self, topic: str, drafts: Sequence[Draft]) -> None:
+        """Judge these again, by the rights that count now (`Hearer`)."""
+        for draft in drafts:
+            member = draft.member
+            if isinstance(draft.entry, Joined) and member is not None:
+                self._fail_joining(member, _JudgedAnew())
+            elif isinstance(draft.entry, Relayed) and member is not None:
+                if member.ended is None:
+                    self._judge_again(member, Envelope.parse(draft.entry.data))
+            elif isinstance(draft.entry, Left):
+                self.broker.publish(topic, draft)
+
+    def _judge_again(self, member: Member, envelope: Envelope) -> None:
+        error = authorize(member, envelope)
+        if error is None:
+            self._append(member, envelope)
+        else:
+            error.envelope_id = envelope.id
+            self.refuse(member, error)
+
+    def unavailable(self, topic: str, drafts: Sequence[Draft]) -> None:
+        """These were not appended: their senders hear it (`Hearer`)."""
+        for draft in drafts:
+            if isinstance(draft.entry, Left):
+                self._unsaid.append((topic, draft))
+            elif isinstance(draft.entry, Joined) and draft.member is not None:
+                self._fail_joining(draft.member, BrokerUnavailable("the join was not taken"))
+            elif isinstance(draft.entry, Relayed) and draft.member is not None:
+                self.refuse(draft.member, _unavailable(Envelope.parse(draft.entry.data).id))
+
+    def lost(self, topic: str) -> None:
+        """The topic's order is broken here: close its members, who may come back (`Hearer`)."""
+        held = self._held.pop(topic, None)
+        if held is None:
+            return
+        log.warning(
+            "topic.lost", topic=topic, members=len(held.topic.members), next="members reconnect (1012)"
+        )
+        for member in list(held.topic.members.values()):
+            self._fail_joining(member, BrokerUnavailable("the topic's order was lost"))
+        self._close_all(held.topic, CloseCode.RESTART)
+
+    def _fail_joining(self, member: Member, why: Exception) -> None:
+        joining = self._joining.get(member.connection)
+        if joining is not None and not joining.done():
+            joining.set_exception(why)
+
+    # Effects
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Deliver():
+                for receiver in effect.receivers:
+                    receiver.outbox.send(effect.data)
+                self.metrics.delivered(len(effect.receivers), len(effect.data))
+            case Refuse():
+                self._tell_refusal(effect.member, effect.error)
+            case Welcome():
+                effect.member.outbox.send(effect.data)
+                joining = self._joining.get(effect.member.connection)
+                if joining is not None and not joining.done():
+                    joining.set_result(None)
+            case Close():
+                if effect.member.ended is None:
+                    effect.member.ended = effect.code
+                    self.metrics.closed(effect.code)
+                    log.info(
+                        "connection.closed",
+                        **_of(effect.member),
+                        code=int(effect.code),
+                        reason=effect.code.name,
+                    )
+                    effect.member.outbox.close(effect.code)
+            case Relay():
+                self._append(effect.member, effect.envelope)
+            case _:
+                assert_never(effect)
+
+    def _tell_refusal(self, member: Member, error: EnvelopeError) -> None:
+        self.metrics.refused(error.code)
+        log.warning(
+            "envelope.refused",
+            **_of(member),
+            envelope_id=error.envelope_id,
+            reason=str(error.code),
+            why=str(error),
+        )
+        data = refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
+        member.outbox.send(data)
+
+    def _close_all(self, topic: Topic, code: CloseCode) -> None:
+        for member in list(topic.members.values()):
+            self.close(member, code)
+
+    # Clockwork
+
+    async def _tick(self) -> None:
+        """End what has expired; say again what could not be said."""
+        last = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(_TICK_S)
+            monotonic = self._clock.monotonic()
+            self.metrics.loop_lagged(max(0.0, monotonic - last - _TICK_S))
+            last = monotonic
+            try:
+                await self.tick()
+            except BrokerUnavailable as error:
+                log.warning("node.could_not_tick", why=str(error), next="tries again in half a second")
+
+    async def tick(self) -> None:
+        """One turn of the clockwork."""
+        now = self._clock.now()
+        for held in list(self._held.values()):
+            for member in list(held.topic.members.values()):
+                if now >= member.expires_at:
+                    self.close(member, CloseCode.TOKEN_EXPIRED)
+                elif member.outbox.is_behind():
+                    self.close(member, CloseCode.SLOW_CONSUMER)
+        unsaid, self._unsaid = self._unsaid, []
+        for topic, draft in unsaid:
+            self.broker.publish(topic, draft)
+        for participant in _due(self._held.values(), now):
+            await self.broker.amend(participant, lambda record: record.amendments_at(now), now)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        chore = asyncio.get_running_loop().create_task(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._done)
+
+    def _done(self, chore: asyncio.Task[None]) -> None:
+        self._chores.discard(chore)
+        if not chore.cancelled() and (error := chore.exception()) is not None:
+            log.error("node.chore_failed", exc_info=error)
+
+
+def _due(held: Iterable[_Held], now: float) -> set[str]:
+    """Participants with a promotion that has expired."""
+    return {participant for each in held for participant in each.topic.roster.expired(now)}
+
+
+def _unavailable(envelope_id: str) -> TopicUnavailable:
+    error = TopicUnavailable()
+    error.envelope_id = envelope_id
+    return error
+
+
+def _of(member: Member) -> dict[str, str]:
+    return {"topic": member.topic, "participant": member.id, "connection": member.connection}
