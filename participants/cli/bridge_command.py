@@ -1,0 +1,5 @@
+"""To come."""
+
+
+def bridge() -> None:
+    """To come."""

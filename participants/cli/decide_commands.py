@@ -1,0 +1,9 @@
+"""To come."""
+
+
+def approve() -> None:
+    """To come."""
+
+
+def reject() -> None:
+    """To come."""

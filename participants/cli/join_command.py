@@ -1,0 +1,7 @@
+"""To come."""
+
+SETTINGS: dict[str, object] = {}
+
+
+def join() -> None:
+    """To come."""
