@@ -115,6 +115,9 @@ lock: install ## Lock the dependencies again, with hashes
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe --extra dev \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe \
+	  --only-build-deps --build-deps-for wheel --output-file requirements-build.lock pyproject.toml
 	cd tests/npm && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --ignore-scripts
 
 .PHONY: clean
