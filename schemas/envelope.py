@@ -9,6 +9,7 @@ stood there; `payload_of` is for participants, who must look inside (4.3).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from schemas.errors import (
     EnvelopeError,
     InvalidEnvelope,
     InvalidJson,
-    KindError,
     PayloadError,
     UnsupportedProtocol,
 )
@@ -168,9 +168,8 @@ def _build(
             raise InvalidEnvelope("ts", "must be an RFC 3339 timestamp")
         return Envelope(id, sender, Kind.parse(kind), to, correlation_id, ts, payload, data)
     except EnvelopeError as error:
-        refusal = InvalidEnvelope(error.field, error.why) if isinstance(error, KindError) else error
-        refusal.envelope_id = readable_id
-        raise refusal from None
+        error.envelope_id = readable_id
+        raise
 
 
 def _is_id(text: str) -> bool:
@@ -312,13 +311,25 @@ def parse_strictly(data: bytes | str) -> Any:
     """
     try:
         text = data.decode() if isinstance(data, bytes) else data
-        value = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique_members,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
         orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except RecursionError:
         raise PayloadError("it is nested too deep") from None
     except (ValueError, TypeError) as error:
         raise PayloadError(f"it is no JSON that all readers read alike: {str(error)[:200]}") from None
     return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:32]} is larger than any number")
+    return number
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
