@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import msgspec
 import orjson
@@ -201,46 +201,19 @@ def is_rfc3339(text: str) -> bool:
 
 def _parse_carefully(data: bytes) -> Envelope:
     members = _top_level(data)
-    fields = {name: value for name, value in members}
+    fields = dict(members)
     id = fields.get("id")
     readable_id = id if isinstance(id, str) and _is_id(id) else None
-
-    def refuse(error: EnvelopeError) -> NoReturn:
-        error.envelope_id = readable_id
-        raise error from None
-
-    protocol = fields.get("protocol")
-    if isinstance(protocol, str) and protocol != PROTOCOL:
-        refuse(UnsupportedProtocol(protocol))
-    seen: set[str] = set()
-    for name, _ in members:
-        folded = name.casefold()
-        if name in seen:
-            refuse(InvalidEnvelope(name[:64], "stands twice"))
-        if folded in HEADER_FIELDS and name not in HEADER_FIELDS:
-            refuse(InvalidEnvelope(name[:64], f"differs from '{folded}' only in letter case"))
-        if folded in _REFUSED_FIELDS:
-            refuse(InvalidEnvelope(name[:64], "is refused: a credential does not belong in an envelope"))
-        seen.add(name)
-    for name in ("protocol", "id", "from", "kind"):
-        if name not in fields:
-            refuse(InvalidEnvelope(name, "is required"))
-        if not isinstance(fields[name], str):
-            refuse(InvalidEnvelope(name, "must be a string"))
-    for name in ("ts", "correlation_id"):
-        if name in fields and not isinstance(fields[name], str):
-            refuse(InvalidEnvelope(name, "must be a string, or be left out"))
-    to = fields.get("to", [])
-    if not isinstance(to, list) or not all(isinstance(name, str) for name in to):
-        refuse(InvalidEnvelope("to", "must be a list of participant ids"))
-    if "payload" not in fields:
-        refuse(InvalidEnvelope("payload", "is required"))
-    if not isinstance(fields["payload"], dict):
-        refuse(InvalidEnvelope("payload", "must be an object"))
     try:
+        protocol = fields.get("protocol")
+        if isinstance(protocol, str) and protocol != PROTOCOL:
+            raise UnsupportedProtocol(protocol)
+        _check_names([name for name, _ in members])
+        _check_types(fields)
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        refuse(InvalidJson("it cannot be read by every JSON reader"))
+    except EnvelopeError as error:
+        error.envelope_id = readable_id
+        raise
     return _build(
         data,
         bytes(raw["payload"]),
@@ -248,10 +221,41 @@ def _parse_carefully(data: bytes) -> Envelope:
         fields["id"],
         fields["from"],
         fields["kind"],
-        tuple(to),
+        tuple(fields.get("to", ())),
         fields.get("ts"),
         fields.get("correlation_id"),
     )
+
+
+def _check_names(names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        folded = name.casefold()
+        if name in seen:
+            raise InvalidEnvelope(name[:64], "stands twice")
+        if folded in HEADER_FIELDS and name not in HEADER_FIELDS:
+            raise InvalidEnvelope(name[:64], f"differs from '{folded}' only in letter case")
+        if folded in _REFUSED_FIELDS:
+            raise InvalidEnvelope(name[:64], "is refused: a credential does not belong in an envelope")
+        seen.add(name)
+
+
+def _check_types(fields: JsonObject) -> None:
+    for name in ("protocol", "id", "from", "kind"):
+        if name not in fields:
+            raise InvalidEnvelope(name, "is required")
+        if not isinstance(fields[name], str):
+            raise InvalidEnvelope(name, "must be a string")
+    for name in ("ts", "correlation_id"):
+        if name in fields and not isinstance(fields[name], str):
+            raise InvalidEnvelope(name, "must be a string, or be left out")
+    to: Any = fields.get("to", [])
+    if not isinstance(to, list) or not all(isinstance(name, str) for name in cast("list[Any]", to)):
+        raise InvalidEnvelope("to", "must be a list of participant ids")
+    if "payload" not in fields:
+        raise InvalidEnvelope("payload", "is required")
+    if not isinstance(fields["payload"], dict):
+        raise InvalidEnvelope("payload", "must be an object")
 
 
 def _top_level(data: bytes) -> list[tuple[str, Any]]:

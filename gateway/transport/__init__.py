@@ -1,6 +1,6 @@
 """Frames under uvicorn: what its own protocol classes lack. Knows nothing of MCPx."""
 
-from gateway.transport.http import HttpTransport
-from gateway.transport.websocket import EXTENSION, WebSocketTransport
+from gateway.transport.http_protocol import HttpTransport
+from gateway.transport.websocket_protocol import EXTENSION, WebSocketTransport
 
 __all__ = ["EXTENSION", "HttpTransport", "WebSocketTransport"]
