@@ -23,20 +23,14 @@ class Glob:
         """Read a text in which every `*` stands for any characters, or none."""
         return cls(tuple(text.split("*")))
 
-    @property
     def is_literal(self) -> bool:
         """Whether it matches one text only."""
         return len(self.runs) == 1
 
-    @property
-    def ends_open(self) -> bool:
-        """Whether its last character is a `*`."""
-        return not self.is_literal and not self.runs[-1]
-
     def matches(self, text: str) -> bool:
         """Whether the whole of `text` fits."""
         first, last = self.runs[0], self.runs[-1]
-        if self.is_literal:
+        if self.is_literal():
             return text == first
         end = len(text) - len(last)
         # "ab*bc" does not match "abc": its first and last run may not share characters.
@@ -69,9 +63,9 @@ class Glob:
         nothing else: all inner runs of the one, then all of the other, can
         stand between them.
         """
-        if self.is_literal:
+        if self.is_literal():
             return other.matches(self.runs[0])
-        if other.is_literal:
+        if other.is_literal():
             return self.matches(other.runs[0])
         first, its_first = self.runs[0], other.runs[0]
         last, its_last = self.runs[-1], other.runs[-1]

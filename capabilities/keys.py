@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 import jwt
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -48,6 +49,21 @@ CheckingKey = bytes | PublicKey
 Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 ALGORITHMS: Final = get_args(Algorithm)
 """What a token may be signed with; `none` is no member, and never will be."""
+
+
+class _JwkSet(msgspec.Struct):
+    """A JWK Set (RFC 7517 5)."""
+
+    keys: list[JsonObject]
+
+
+class _Jwk(msgspec.Struct):
+    """What a JWK says about itself, beside the numbers (RFC 7517 4)."""
+
+    kid: str | None = None
+    use: str = "sig"
+    key_ops: tuple[str, ...] = ("verify",)
+    alg: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +173,12 @@ def keys_from_jwks(data: bytes | str) -> list[Key]:
             error says why of each.
     """
     try:
-        value = parse_strictly(data)
-    except PayloadError as error:
-        raise TokenSettingsError(f"The JWK Set cannot be read: {error}") from None
-    members: object = cast("JsonObject", value).get("keys") if isinstance(value, dict) else None
-    if not isinstance(members, list):
-        raise TokenSettingsError("A JWK Set is an object with a list under 'keys'")
+        members = msgspec.convert(parse_strictly(data), _JwkSet).keys
+    except (PayloadError, msgspec.ValidationError):
+        raise TokenSettingsError("A JWK Set is a JSON object with a list of objects under 'keys'") from None
     usable: list[Key] = []
     reasons: list[str] = []
-    for member in cast("list[object]", members):
+    for member in members:
         try:
             usable.append(_key_of_jwk(member))
         except TokenSettingsError as error:
@@ -225,32 +238,26 @@ def _public_pem(public: PublicKey) -> bytes:
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _key_of_jwk(member: object) -> Key:
-    if not isinstance(member, dict):
-        raise TokenSettingsError("a member is no object")
-    jwk = cast("JsonObject", member)
-    kid = jwk.get("kid")
-    name = f"key {kid[:64]!r}" if isinstance(kid, str) else "a key without 'kid'"
-    if kid is not None and not isinstance(kid, str):
-        raise TokenSettingsError("a 'kid' is no text")
-    if jwk.get("kty") not in ("RSA", "EC", "OKP"):
-        raise TokenSettingsError(f"{name} is not of type RSA, EC or OKP")
-    if "d" in jwk:
-        raise TokenSettingsError(f"{name} is private, and was published")
-    operations = jwk.get("key_ops", ["verify"])
-    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
-        raise TokenSettingsError(f"{name} is not for signatures")
+def _key_of_jwk(jwk: JsonObject) -> Key:
+    try:
+        facts = msgspec.convert(jwk, _Jwk)
+    except msgspec.ValidationError as error:
+        raise TokenSettingsError(f"a key is not described as RFC 7517 says: {error}") from None
+    name = "a key without 'kid'" if facts.kid is None else f"key {facts.kid[:64]!r}"
+    if "d" in jwk or "k" in jwk:
+        raise TokenSettingsError(f"{name} is secret, and was published")
+    if facts.use != "sig" or "verify" not in facts.key_ops:
+        raise TokenSettingsError(f"{name} is not for checking signatures")
     try:
         public = jwt.PyJWK(jwk).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError):
         raise TokenSettingsError(f"{name} cannot be read") from None
     if not isinstance(public, RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey):
-        raise TokenSettingsError(f"{name} is of another type than its members say")
+        raise TokenSettingsError(f"{name} is not RSA, EC on P-256, or Ed25519")
     try:
-        checking = _checked(public)
+        algorithm = _algorithm_of(_checked(public))
     except TokenSettingsError as error:
         raise TokenSettingsError(f"{name}: {error}") from None
-    algorithm = _algorithm_of(checking)
-    if jwk.get("alg", algorithm) != algorithm:
-        raise TokenSettingsError(f"{name} is for {str(jwk['alg'])[:16]}")
-    return Key(kid, algorithm, _public_pem(checking))
+    if facts.alg not in {algorithm, None}:
+        raise TokenSettingsError(f"{name} is for another algorithm than {algorithm}")
+    return Key(facts.kid, algorithm, _public_pem(public))

@@ -33,13 +33,17 @@ MAX_PATTERN_BYTES: Final = MAX_KIND_BYTES
 
 _PATTERNS_REMEMBERED: Final = 4096
 
-_IMPLIED: Final = (("mcp/proposal", "mcp/withdraw"), ("mcp/request", "mcp/reject"))
+_IMPLIED: Final = (
+    ("mcp/proposal", Glob.parse("mcp/withdraw")),
+    ("mcp/request", Glob.parse("mcp/reject")),
+)
 """Who may send the first with a method, may send the second with the same method and context."""
 
 _RESERVED: Final = tuple(Glob.parse(text) for text in ("system", "system/*", "presence", "presence/*"))
 """Families, in lower case, that only the gateway sends (MCPx 4.1, Reserved Namespace)."""
 
 _CHAT: Final = Glob.parse("chat")
+_ANYTHING: Final = Glob.parse("*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +54,48 @@ class _Shape:
     is_open: bool
 
     def grants(self, pieces: list[str]) -> bool:
-        if len(pieces) != len(self.pieces) and not (self.is_open and len(pieces) > len(self.pieces)):
+        """Whether a kind made of these pieces is one of this shape's."""
+        if not self._reaches(len(pieces)):
             return False
         if pieces == ["chat"]:
-            return self.is_chat
-        return all(glob.matches(piece) for glob, piece in zip(self.pieces, pieces, strict=False))
+            return self.is_chat()
+        return all(map(Glob.matches, self.pieces, pieces))
 
     def covers(self, other: _Shape) -> bool:
         """Whether every kind of `other` is one of this shape's."""
-        if self.is_open:
-            if len(self.pieces) > len(other.pieces):
-                return False
-        elif other.is_open or len(self.pieces) != len(other.pieces):
+        if not self._reaches(len(other.pieces)) or (other.is_open and not self.is_open):
             return False
-        if other.is_chat and not self.is_chat:
-            return False
-        return all(mine.includes(its) for mine, its in zip(self.pieces, other.pieces, strict=False))
+        if other.is_chat():
+            return self.is_chat()
+        return all(map(Glob.includes, self.pieces, other.pieces))
 
     def meets(self, other: _Shape) -> bool:
         """Whether some kind is of both shapes."""
-        if not self.is_open and len(other.pieces) > len(self.pieces):
+        if not self._reaches(len(other.pieces)) and not other._reaches(len(self.pieces)):
             return False
-        if not other.is_open and len(self.pieces) > len(other.pieces):
-            return False
-        if self.is_chat or other.is_chat:
+        if self.is_chat() or other.is_chat():
             return self == other
-        return all(mine.meets(its) for mine, its in zip(self.pieces, other.pieces, strict=False))
+        return all(map(Glob.meets, self.pieces, other.pieces))
 
-    @property
     def is_chat(self) -> bool:
+        """Whether it is `chat` itself, which no `*` reaches."""
         return self.pieces == (_CHAT,)
 
     def implied(self) -> list[_Shape]:
         """Return the shapes that come with this one."""
         family, *rest = self.pieces
-        # Only a final "*" in the family reaches methods without naming one.
-        rest = rest or ([Glob.parse("*")] if self.is_open else [])
+        if not rest and self.is_open:
+            rest = [_ANYTHING]  # a final "*" in the family reaches methods without naming one
         if not rest:
             return []
         come_along = (
-            _Shape((Glob.parse(implied), *rest), self.is_open)
-            for source, implied in _IMPLIED
-            if family.matches(source)
+            _Shape((implied, *rest), self.is_open) for source, implied in _IMPLIED if family.matches(source)
         )
         return [shape for shape in come_along if not self.covers(shape)]
+
+    def _reaches(self, count: int) -> bool:
+        """Whether a kind may have so many pieces."""
+        return count == len(self.pieces) or (self.is_open and count > len(self.pieces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Pattern:
             PatternError: `text` could match a reserved kind, is the bare `*`,
                 is empty, or can never match; the error says which.
         """
-        return _parse(text)
+        return _parse_once(text)
 
     def grants(self, kind: Kind) -> bool:
         """Whether its holder may send `kind`, a withdrawal or rejection that comes along included."""
@@ -154,7 +156,6 @@ def overlaps(a: Pattern, b: Pattern) -> bool:
     return a.overlaps(b)
 
 
-@lru_cache(maxsize=_PATTERNS_REMEMBERED)
 def _parse(text: str) -> Pattern:
     if not text:
         raise PatternError(text, "it is empty")
@@ -171,5 +172,8 @@ def _parse(text: str) -> Pattern:
     if any(family.meets(reserved) for reserved in _RESERVED):
         raise PatternError(text, "it could match a kind that is reserved for the gateway")
     # With two pieces there is a method and no context, which grants every context.
-    shape = _Shape(pieces, is_open=pieces[-1].ends_open or len(pieces) == 2)
+    shape = _Shape(pieces, is_open=text.endswith("*") or len(pieces) == 2)
     return Pattern(text, (shape, *shape.implied()))
+
+
+_parse_once: Final = lru_cache(maxsize=_PATTERNS_REMEMBERED)(_parse)

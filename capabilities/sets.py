@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
+from operator import eq
 from typing import Final, Self
 from weakref import WeakValueDictionary
 
@@ -111,8 +113,12 @@ class CapabilitySet:
         `None` if none agrees at all.
         """
         text = str(kind)
-        best = max(self.patterns, key=lambda pattern: _agreement(pattern, text), default="")
-        return best if best and _agreement(best, text) else None
+        found, longest = None, 0
+        for pattern in self.patterns:
+            agreement = sum(takewhile(bool, map(eq, pattern, text)))
+            if agreement > longest:
+                found, longest = pattern, agreement
+        return found
 
     def __copy__(self) -> Self:
         return self
@@ -125,14 +131,6 @@ class CapabilitySet:
 
     def __repr__(self) -> str:
         return f"CapabilitySet.of({list(self.patterns)!r})"
-
-
-def _agreement(one: str, other: str) -> int:
-    """Count the characters with which both begin."""
-    for at, (mine, its) in enumerate(zip(one, other, strict=False)):
-        if mine != its:
-            return at
-    return min(len(one), len(other))
 
 
 _interned: Final[WeakValueDictionary[tuple[str, ...], CapabilitySet]] = WeakValueDictionary()

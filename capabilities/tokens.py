@@ -14,9 +14,10 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self, cast
+from typing import Final, Self, TypeVar
 
 import jwt
+import msgspec
 
 from capabilities.claims import AdminClaims, ParticipantClaims, is_topic_grant
 from capabilities.errors import PatternError, TokenRefusal, TokenRefused, TokenSettingsError, UnknownProfile
@@ -47,6 +48,8 @@ _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-
 
 _REFUSED_HEADERS: Final = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc")
 """By these a token would choose its own key, or ask to be read in another way (RFC 8725 3.10)."""
+
+_T = TypeVar("_T")
 
 _jws: Final = jwt.PyJWS(algorithms=ALGORITHMS)
 
@@ -98,7 +101,7 @@ class TokenReader:
             jti=_jti(claims),
             iat=_time(claims, "iat"),
             exp=_time(claims, "exp"),
-            act=_object(claims, "act") if "act" in claims else None,
+            act=_claim(claims, "act", JsonObject, "an object") if "act" in claims else None,
         )
 
     def read_admin(self, token: str, now: float) -> AdminClaims:
@@ -187,23 +190,21 @@ class TokenReader:
         return granted
 
 
-def _parse(data: bytes, subject: str) -> JsonObject:
+def _parse(data: bytes, name: str) -> JsonObject:
     try:
-        value = parse_strictly(data)
-    except PayloadError:
-        raise TokenRefused(TokenRefusal.MALFORMED, f"its {subject} no JSON that all read alike") from None
-    if not isinstance(value, dict):
-        raise TokenRefused(TokenRefusal.MALFORMED, f"its {subject} no JSON object")
-    return cast("JsonObject", value)
+        return msgspec.convert(parse_strictly(data), JsonObject)
+    except (PayloadError, msgspec.ValidationError):
+        why = f"its {name} must be a JSON object that all readers read alike"
+        raise TokenRefused(TokenRefusal.MALFORMED, why) from None
 
 
 def _header(part: str) -> JsonObject:
     """Decode the header before anything vouches for it; PyJWT refuses bits that base64url leaves over."""
     try:
-        data = urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        data = urlsafe_b64decode(part + "==")  # more padding than is due does no harm
     except ValueError:
         raise TokenRefused(TokenRefusal.MALFORMED, "its header is no base64url") from None
-    return _parse(data, "header is")
+    return _parse(data, "header")
 
 
 def _checked_claims(token: str, key: Key) -> JsonObject:
@@ -213,37 +214,29 @@ def _checked_claims(token: str, key: Key) -> JsonObject:
         raise TokenRefused(TokenRefusal.SIGNATURE, "its signature is not the key's") from None
     except jwt.PyJWTError:
         raise TokenRefused(TokenRefusal.MALFORMED, "it is not encoded as tokens are") from None
-    return _parse(payload, "claims are")
+    return _parse(payload, "set of claims")
+
+
+def _claim(claims: JsonObject, name: str, type_: type[_T], what: str) -> _T:
+    try:
+        return msgspec.convert(claims.get(name), type_)
+    except msgspec.ValidationError:
+        raise TokenRefused(TokenRefusal.CLAIM, f"its '{name}' must be {what}") from None
 
 
 def _string(claims: JsonObject, name: str) -> str:
-    value = claims.get(name)
-    if not isinstance(value, str):
-        raise TokenRefused(TokenRefusal.CLAIM, f"its '{name}' must be a string")
-    return value
+    return _claim(claims, name, str, "a string")
 
 
 def _strings(claims: JsonObject, name: str) -> tuple[str, ...]:
-    values: object = claims.get(name)
-    members = cast("list[object]", values) if isinstance(values, list) else [None]
-    strings = tuple(member for member in members if isinstance(member, str))
-    if len(strings) < len(members):
-        raise TokenRefused(TokenRefusal.CLAIM, f"its '{name}' must be a list of strings")
-    return strings
-
-
-def _object(claims: JsonObject, name: str) -> JsonObject:
-    value: Any = claims.get(name)
-    if not isinstance(value, dict):
-        raise TokenRefused(TokenRefusal.CLAIM, f"its '{name}' must be an object")
-    return cast("JsonObject", value)
+    return tuple(_claim(claims, name, list[str], "a list of strings"))
 
 
 def _time(claims: JsonObject, name: str) -> float:
-    value: Any = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
+    seconds = _claim(claims, name, float, "seconds since 1970")
+    if not 0 <= seconds <= _LAST_SECOND:
         raise TokenRefused(TokenRefusal.CLAIM, f"its '{name}' must be seconds since 1970")
-    return value
+    return seconds
 
 
 def _subject(claims: JsonObject) -> str:
