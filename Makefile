@@ -26,7 +26,7 @@ endef
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # -- install -----------------------------------------------------------------
 
@@ -90,7 +90,7 @@ check: lint contracts types test ## Everything that a change must pass
 
 .PHONY: matcher-million
 matcher-million: install ## Compare a million (pattern, kind) pairs with a second, slow matcher
-	MCPX_MATCHER_PAIRS=1000000 $(BIN)/python -m pytest tests/capabilities -k slow_matcher $(PYTEST_ARGS)
+	MCPX_TEST_MATCHER_PAIRS=1000000 $(BIN)/python -m pytest tests/capabilities -k slow_matcher $(PYTEST_ARGS)
 
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
