@@ -119,7 +119,7 @@ class GatewayProcess:
         topics: Sequence[str] = ("*",),
         capabilities: Sequence[str] | None = None,
         profile: str | None = None,
-        ttl_s: float = 3600.0,
+        ttl_s: int = 3600,
         jti: str | None = None,
         issued_at: float | None = None,
         roles: Sequence[str] = (),
@@ -137,7 +137,7 @@ class GatewayProcess:
         *,
         topics: Sequence[str] = ("*",),
         capabilities: Sequence[str] = ("mcp/*", "chat"),
-        ttl_s: float = 3600.0,
+        ttl_s: int = 3600,
     ) -> str:
         """Issue an admin's token; `capabilities` are the most that it may hand out."""
         return self._issue(admin, topics, capabilities, None, ttl_s, None, None, (), admin=True)
@@ -148,7 +148,7 @@ class GatewayProcess:
         topics: Sequence[str],
         capabilities: Sequence[str] | None,
         profile: str | None,
-        ttl_s: float,
+        ttl_s: int,
         jti: str | None,
         issued_at: float | None,
         roles: Sequence[str],
