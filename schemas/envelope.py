@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn
 
 import msgspec
 import orjson
@@ -249,8 +249,9 @@ def _check_types(fields: JsonObject) -> None:
     for name in ("ts", "correlation_id"):
         if name in fields and not isinstance(fields[name], str):
             raise InvalidEnvelope(name, "must be a string, or be left out")
-    to: Any = fields.get("to", [])
-    if not isinstance(to, list) or not all(isinstance(name, str) for name in cast("list[Any]", to)):
+    to = fields.get("to", [])
+    names: list[Any] = to if isinstance(to, list) else [None]
+    if not all(isinstance(name, str) for name in names):
         raise InvalidEnvelope("to", "must be a list of participant ids")
     if "payload" not in fields:
         raise InvalidEnvelope("payload", "is required")

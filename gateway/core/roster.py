@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from capabilities import Amendment, effective
@@ -54,6 +54,10 @@ class Roster:
     def of(self, participant: str) -> tuple[str, ...]:
         """The connections of one participant, in order of joining."""
         return tuple(self._by_participant.get(participant, ()))
+
+    def amendments_of(self, participant: str) -> tuple[int, Sequence[Amendment]]:
+        """The promotions of one who is here, and their version."""
+        return self._amendments[participant]
 
     def effective(self, connection: str) -> tuple[str, ...]:
         """What one connection may do."""
