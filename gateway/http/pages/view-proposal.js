@@ -1,0 +1,329 @@
+/**
+ * The card of one proposal: who proposes what to whom, all of it, and what
+ * becomes of it. The conversation decides what may be done; the card shows it
+ * and asks.
+ */
+
+import { contextField } from "./envelope.js";
+import { fill, foreign, h, isEnabled, name, setEnabled, setText } from "./dom.js";
+import { differences } from "./json.js";
+import { isFailure, isNotFulfilled, stateOf } from "./proposals.js";
+import { clock, clockWithSeconds, span, wholeDate } from "./times.js";
+import { editForm, rejectForm } from "./view-decisions.js";
+import { logsView, paramsTable, progressView, rawJson, responseView } from "./view-values.js";
+import { shortText } from "./visible.js";
+
+/** Milliseconds in which a card that appeared or moved takes no click: it was meant for something else. */
+const GUARD_MS = 500;
+
+const PILLS = {
+  pending: "Waiting for approval",
+  sending: "Sending…",
+  approved: "Running",
+  executed: "Done",
+  failed: "Failed",
+  rejected: "Rejected",
+  withdrawn: "Withdrawn",
+  expired: "Expired",
+};
+
+export class ProposalCard {
+  #proposal;
+  #desk;
+  #guardedUntil = 0;
+  #guardTimer = null;
+  #form = null;
+  #drawn = "";
+  #parts;
+
+  /**
+   * @param {object} proposal  as the conversation keeps it
+   * @param {{conversation: object, now(): number, approve(id, choice): string|null,
+   *   reject(id, choice): string|null}} desk  both send, and return why not or null
+   */
+  constructor(proposal, desk) {
+    this.#proposal = proposal;
+    this.#desk = desk;
+    const what = this.label;
+    const names = `${what} from ${proposal.from}`;
+    const titleId = `title-${proposal.key}`;
+    const button = (action, text, kind, act) =>
+      h(`button.${kind}`, { type: "button", "data-testid": action, "aria-label": `${text} ${names}`, title: `${text} (${action[0]})`, onclick: act }, text);
+    const parts = {
+      pill: h("span.pill", { "data-testid": "state" }),
+      countdown: h("span.countdown", { "data-testid": "countdown" }),
+      stale: h("p.stale", { hidden: true }, "Seen before the connection was lost: it may have been decided meanwhile. Whoever should do it makes sure that it is done once."),
+      args: h("div.params"),
+      obstacle: h("p.obstacle", { id: `obstacle-${proposal.key}`, "data-testid": "obstacle" }),
+      target: h("label.target", { hidden: true }),
+      approve: button("approve", "Approve", "primary", () => this.approve()),
+      edit: button("edit", "Edit", "secondary", () => this.edit()),
+      reject: button("reject", "Reject", "secondary", () => this.reject()),
+      form: h("div.form-place"),
+      outcome: h("div.outcome"),
+      history: h("ol.history", { "aria-label": "What became of it" }),
+    };
+    parts.actions = h("div.actions", { role: "group", "aria-label": `Decide ${names}` }, parts.approve, parts.edit, parts.reject);
+    for (const one of [parts.approve, parts.edit, parts.reject]) one.setAttribute("aria-describedby", parts.obstacle.id);
+    this.#parts = parts;
+    this.element = h(
+      "article.card.proposal",
+      { "data-testid": `proposal-${proposal.id}`, tabindex: "-1", "aria-labelledby": titleId },
+      h(
+        "header",
+        {},
+        h("p.route", {}, name(proposal.from), " proposes", ...routeTo(proposal.to), this.#time()),
+        h("div.headline", {}, h("h3", { id: titleId }, foreign(what)), h("span.method", {}, proposal.method), parts.pill, parts.countdown),
+      ),
+      parts.args,
+      parts.stale,
+      parts.outcome,
+      parts.target,
+      parts.actions,
+      parts.obstacle,
+      parts.form,
+      parts.history,
+    );
+    this.guard();
+    this.update();
+  }
+
+  get proposal() {
+    return this.#proposal;
+  }
+
+  /** What is called, for titles and buttons. */
+  get label() {
+    return shortText(this.#proposal.context ?? this.#proposal.params?.name ?? this.#proposal.method, 120);
+  }
+
+  get isPending() {
+    return this.#proposal.status === "pending";
+  }
+
+  /** Whether somebody is editing or rejecting here. */
+  get isBusy() {
+    return this.#form !== null;
+  }
+
+  /** It appeared or moved: let no click through that was aimed at something else. */
+  guard() {
+    this.#guardedUntil = performance.now() + GUARD_MS;
+    clearTimeout(this.#guardTimer);
+    this.#guardTimer = setTimeout(() => this.#drawActions(), GUARD_MS + 10);
+    this.element.classList.add("guarded");
+    if (this.#drawn) this.#drawActions();
+  }
+
+  /** Show the proposal as it stands now. */
+  update() {
+    const proposal = this.#proposal;
+    const state = stateOf(proposal);
+    this.element.dataset.state = state;
+    setText(this.#parts.pill, state === "failed" && isRefusedByTarget(proposal) ? "Not run" : PILLS[state]);
+    this.#parts.stale.hidden = !(proposal.isStale && this.isPending);
+    this.#drawParams();
+    this.#drawOutcome(state);
+    this.#drawHistory();
+    this.tick();
+    if (!this.isPending) this.closeForm();
+  }
+
+  /** Show what changes with the time alone. */
+  tick() {
+    const { expiresAt } = this.#proposal;
+    setText(this.#parts.countdown, this.isPending && expiresAt !== null ? `expires in ${span(expiresAt - this.#desk.now())}` : "");
+    this.#drawActions();
+  }
+
+  #time() {
+    const { heardAt, ts } = this.#proposal;
+    const claimed = ts === null ? "" : `; sent ${ts}`;
+    return h("time", { datetime: new Date(heardAt).toISOString(), title: `heard ${wholeDate(heardAt)}${claimed}` }, clock(heardAt));
+  }
+
+  #drawParams() {
+    const { fulfillment, params, method } = this.#proposal;
+    const signature = `params ${fulfillment?.isEdited === true}`;
+    if (this.#drawn === signature) return;
+    this.#drawn = signature;
+    const field = contextField(method);
+    if (!fulfillment?.isEdited) {
+      fill(this.#parts.args, paramsTable(params, field), rawJson(params ?? {}));
+      return;
+    }
+    const changed = differences(params ?? {}, fulfillment.params ?? {}).map(({ path }) => path);
+    fill(
+      this.#parts.args,
+      h("p.edited-note", { "data-testid": "edited" }, h("span.tag.edited", {}, "edited"), " ", name(fulfillment.from), " changed ", foreign(changed.join(", ")), "; this is what was run."),
+      paramsTable(fulfillment.params, field, changed),
+      rawJson(fulfillment.params ?? {}),
+      h("details.raw", {}, h("summary", {}, "As it was proposed"), paramsTable(params, field, changed), rawJson(params ?? {})),
+    );
+  }
+
+  #drawActions() {
+    const { approve, edit, reject, actions, obstacle, target } = this.#parts;
+    const proposal = this.#proposal;
+    const isPending = this.isPending;
+    actions.hidden = !isPending || this.isBusy;
+    const isGuarded = performance.now() < this.#guardedUntil;
+    this.element.classList.toggle("guarded", isGuarded);
+    const why = this.#desk.conversation.obstacles(proposal, this.#desk.now());
+    setEnabled(approve, why.approve === null && !isGuarded);
+    setEnabled(edit, why.approve === null && !isGuarded);
+    setEnabled(reject, why.reject === null && !isGuarded);
+    const attempt = proposal.attempt;
+    const failure =
+      attempt?.status === "refused" ? `It was not sent: ${attempt.why}` :
+      attempt?.status === "unconfirmed" ? "The connection was lost before the gateway confirmed your decision." : "";
+    obstacle.hidden = !isPending;
+    setText(obstacle, isPending ? [failure, why.approve ?? ""].filter(Boolean).join(" ") : "");
+    this.#drawTarget(target, isPending);
+  }
+
+  /** A proposal that names no target, or several, leaves the choice to the one who approves. */
+  #drawTarget(label, isPending) {
+    const { to } = this.#proposal;
+    label.hidden = !isPending || to.length === 1;
+    if (label.hidden) return;
+    const targets = this.#desk.conversation.targets(this.#proposal);
+    const signature = targets.map(({ id, isHere }) => `${id} ${isHere}`).join("\n");
+    if (label.dataset.of === signature) return;
+    label.dataset.of = signature;
+    const chosen = label.querySelector("select")?.value;
+    const options = targets.map(({ id, isHere }) => h("option", { value: id, disabled: !isHere }, isHere ? id : `${id} (not here)`));
+    if (targets.length !== 1) options.unshift(h("option", { value: "" }, targets.length ? "Choose…" : "Nobody here can do it"));
+    const select = h("select", { "data-testid": "target" }, ...options);
+    if (targets.some(({ id }) => id === chosen)) select.value = chosen;
+    fill(label, "Who should do it? ", select);
+  }
+
+  #target() {
+    const { to } = this.#proposal;
+    return to.length === 1 ? to[0] : (this.#parts.target.querySelector("select")?.value ?? "");
+  }
+
+  #drawOutcome(state) {
+    const { fulfillment, status, decidedBy, reason, message } = this.#proposal;
+    const outcome = this.#parts.outcome;
+    const response = fulfillment?.response ?? null;
+    const progress = fulfillment?.progress ?? null;
+    const signature = JSON.stringify([state, response?.at, progress, fulfillment?.logs.length, fulfillment?.isUncertain]);
+    if (outcome.dataset.of === signature) return;
+    outcome.dataset.of = signature;
+    if (response !== null) {
+      const failed = isFailure(response);
+      const says = isNotFulfilled(response) ? " did not run it" : failed ? " reports an error" : " answered";
+      fill(
+        outcome,
+        h("section.result", { "data-testid": "result", "data-error": failed ? "true" : "false", "aria-label": failed ? "Error" : "Result" }, h("h4", {}, name(response.from), says), responseView(response)),
+      );
+    } else if (status === "approved") {
+      fill(outcome, h("p.waiting", {}, this.#waitingText(fulfillment)), progress === null ? null : progressView(progress), logsView(fulfillment.logs));
+    } else if (status === "rejected" || status === "withdrawn") {
+      const did = status === "rejected" ? " rejected it" : " withdrew it";
+      fill(outcome, h("p.decision", { "data-testid": "decision" }, name(decidedBy), did, ": ", h("strong", {}, reason.replaceAll("_", " ")), message ? " – " : null, foreign(message)));
+    } else if (status === "expired") {
+      fill(outcome, h("p.decision", { "data-testid": "decision" }, "It expired before anybody decided."));
+    } else {
+      fill(outcome);
+    }
+  }
+
+  #waitingText(fulfillment) {
+    if (fulfillment.isCancelled) return `${fulfillment.from} cancelled it.`;
+    if (fulfillment.isUncertain) return "The result may have come while this page was offline.";
+    return `Waiting for ${fulfillment.to.join(", ")}…`;
+  }
+
+  #drawHistory() {
+    const { from, heardAt, status, decidedBy, decidedAt, fulfillment, late } = this.#proposal;
+    const steps = [[heardAt, name(from), " proposed it"]];
+    if (decidedAt !== null && decidedBy !== null) {
+      const did = status === "approved" ? (fulfillment.isEdited ? " edited and approved it" : " approved it") : ` ${status === "rejected" ? "rejected" : "withdrew"} it`;
+      steps.push([decidedAt, name(decidedBy), did]);
+    }
+    if (status === "expired") steps.push([decidedAt, "it expired"]);
+    if (fulfillment?.response) steps.push([fulfillment.response.at, name(fulfillment.response.from), isNotFulfilled(fulfillment.response) ? " did not run it" : isFailure(fulfillment.response) ? " reported an error" : " answered"]);
+    for (const request of late) steps.push([request.heardAt, name(request.from), ` approved it too, later; ${decidedBy} was first`]);
+    this.#parts.history.hidden = steps.length < 2;
+    if (this.#parts.history.childElementCount === steps.length && this.#parts.history.dataset.of === status) return;
+    this.#parts.history.dataset.of = status;
+    fill(this.#parts.history, ...steps.map(([at, ...what]) => h("li", {}, h("time", { datetime: new Date(at).toISOString() }, clockWithSeconds(at)), " ", ...what)));
+  }
+
+  // ---- what a person does
+
+  approve() {
+    if (!isEnabled(this.#parts.approve)) return;
+    this.#show(this.#desk.approve(this.#proposal.id, { target: this.#target() }));
+  }
+
+  edit() {
+    if (!isEnabled(this.#parts.edit)) return;
+    this.#open(
+      editForm(this.#proposal, {
+        send: (params) => this.#show(this.#desk.approve(this.#proposal.id, { target: this.#target(), params })),
+        cancel: () => this.closeForm(this.#parts.edit),
+      }),
+    );
+  }
+
+  reject() {
+    if (!isEnabled(this.#parts.reject)) return;
+    this.#open(
+      rejectForm(this.#proposal, {
+        send: (choice) => this.#show(this.#desk.reject(this.#proposal.id, choice)),
+        cancel: () => this.closeForm(this.#parts.reject),
+      }),
+    );
+  }
+
+  focus() {
+    this.element.focus({ preventScroll: true });
+    this.element.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Close the form; focus goes to `next`, or to the card if it was inside. */
+  closeForm(next = null) {
+    if (this.#form === null) return;
+    const hadFocus = this.#form.contains(document.activeElement);
+    this.#form.remove();
+    this.#form = null;
+    this.#drawActions();
+    if (next !== null) next.focus();
+    else if (hadFocus) this.element.focus({ preventScroll: true });
+  }
+
+  #open(form) {
+    this.closeForm();
+    this.#form = form;
+    this.#parts.form.append(form);
+    this.#drawActions();
+    form.querySelector("textarea, select").focus();
+    form.scrollIntoView({ block: "nearest" });
+  }
+
+  /** After something was sent, or was not: why stands where one looks. */
+  #show(why) {
+    if (why === null) {
+      const hadFocus = this.element.contains(document.activeElement);
+      this.closeForm();
+      this.update();
+      if (hadFocus) this.element.focus({ preventScroll: true });
+    } else {
+      setText(this.#parts.obstacle, why);
+      this.#parts.obstacle.hidden = false;
+    }
+  }
+}
+
+function routeTo(to) {
+  if (to.length === 0) return [" to whoever can do it"];
+  return [" to ", ...to.flatMap((id, i) => (i ? [", ", name(id)] : [name(id)]))];
+}
+
+function isRefusedByTarget({ fulfillment }) {
+  return fulfillment?.response && isNotFulfilled(fulfillment.response);
+}

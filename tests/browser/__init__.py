@@ -1,0 +1,1 @@
+"""The chat page: its rules in Node, the page itself in Chromium."""
