@@ -30,12 +30,11 @@ class Explanation:
             return f"'{self.kind}' is granted by '{self.by}'."
         if self.nearest is None:
             return f"'{self.kind}' is reserved for the gateway; no capability grants it."
-        words = [f"No capability held grants '{self.kind}'"]
-        if self.closest is not None:
-            words.append(f"'{self.closest}' comes closest")
-        words.append(f"'{self.nearest}' would grant it")
+        words = [f"No capability held grants '{self.kind}'", f"'{self.nearest}' would grant it"]
         if self.may_propose:
             words.append("it may be proposed")
+        elif self.closest is not None:
+            words.append(f"of those held '{self.closest}' comes closest")
         return "; ".join(words) + "."
 
 
