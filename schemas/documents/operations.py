@@ -1,0 +1,46 @@
+"""One HTTP operation, described: routes are made from it, and so is the OpenAPI document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from schemas.envelope import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter in the path, the query or the header."""
+
+    name: str
+    where: Literal["path", "query", "header"]
+    description: str
+    schema: JsonObject
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of one path takes and answers."""
+
+    id: str
+    method: Literal["GET", "POST"]
+    path: str
+    """With its parameters in braces."""
+    summary: str
+    tag: str
+    answer: type[msgspec.Struct] | None = None
+    """Record of a 200 in JSON."""
+    body: type[msgspec.Struct] | None = None
+    is_body_required: bool = True
+    parameters: tuple[Parameter, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Codes of the problems that it may answer with."""
+    is_secured: bool = True
+    """Whether it needs an admin's token."""
+    content_type: str = "application/json"
+    """Of the 200, where `answer` does not say it all."""
+    other_answers: dict[str, Any] = field(default_factory=dict)
+    """Further responses, as OpenAPI has them, by status."""

@@ -1,0 +1,1 @@
+"""The admin API, from the pure rules to the routes."""
