@@ -90,7 +90,7 @@ check: lint contracts types test ## Everything that a change must pass
 
 .PHONY: matcher-million
 matcher-million: install ## Compare a million (pattern, kind) pairs with a second, slow matcher
-	MCPX_TEST_MATCHER_PAIRS=1000000 $(BIN)/python -m pytest tests/capabilities -k slow_matcher $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/capabilities/test_slow_matcher.py $(PYTEST_ARGS)
 
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
