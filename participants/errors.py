@@ -7,6 +7,7 @@ What can go wrong for one who takes part.
         Refused                the gateway refused the envelope for another reason
         NeedsAllMode           proposing, approving and serving fulfillments need `mode=all`
         TargetRequired         a request names one target
+        NotYours               fulfilling an own proposal, withdrawing another's
         ProposalRejected       somebody who could have fulfilled it said no
         ProposalExpired        nobody fulfilled it in time
         ProposalWithdrawn      its proposer took it back
@@ -22,7 +23,7 @@ What can go wrong for one who takes part.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from schemas import McpxError
 
@@ -85,6 +86,17 @@ class TargetRequired(ParticipantError):
 
     def __str__(self) -> str:
         return f"A request for '{self.method}' names one target"
+
+
+class NotYours(ParticipantError):
+    """What is another's to do, by the rules of proposals."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
 
 
 class ProposalRejected(ParticipantError):
@@ -160,7 +172,8 @@ class ProposalSettled(RequestFailed):
         return self._fact("how")
 
     def _fact(self, name: str) -> str | None:
-        value = self.data.get(name) if isinstance(self.data, dict) else None
+        facts = cast("dict[str, object]", self.data) if isinstance(self.data, dict) else {}
+        value = facts.get(name)
         return value if isinstance(value, str) else None
 
 

@@ -1,6 +1,6 @@
 """What can be said: kinds, envelopes, payloads, errors and close codes."""
 
-from schemas.envelope import Envelope, JsonObject, encode_envelope, parse_strictly, payload_of
+from schemas.envelope import Envelope, JsonObject, encode_envelope, is_rfc3339, parse_strictly, payload_of
 from schemas.errors import (
     CLOSE_REASONS,
     PROTOCOL,
@@ -93,6 +93,7 @@ __all__ = [
     "encode_envelope",
     "is_kind_text",
     "is_participant_id",
+    "is_rfc3339",
     "is_topic",
     "parse_strictly",
     "payload_of",

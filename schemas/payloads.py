@@ -44,7 +44,7 @@ __all__ = [
 NOTIFICATIONS: Final = "notifications/"
 """A method that begins so has no answer (MCP, Base Protocol)."""
 
-JsonRpcId = str | int
+JsonRpcId = Annotated[str, Meta(max_length=1024)] | int
 """Strictly a string or an integer: no number with a fraction, no null, no boolean."""
 
 Params = dict[str, Any]

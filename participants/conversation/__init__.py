@@ -1,5 +1,6 @@
 """One participant's view of one topic, sans-I/O: what it hears, what counts, and what to say next."""
 
+from participants.conversation.conversation import Conversation
 from participants.conversation.effects import (
     CallNotified,
     CallSettled,
@@ -45,6 +46,8 @@ from participants.conversation.methods import (
     named_by,
     same_operation,
 )
+from participants.conversation.speaking import Said, Speaker, Way
+from participants.conversation.state import Mode
 
 __all__ = [
     "CONTEXT_MEMBER",
@@ -52,6 +55,7 @@ __all__ = [
     "CallSettled",
     "CancelServing",
     "Chat",
+    "Conversation",
     "Effect",
     "ErrorHeard",
     "Event",
@@ -60,6 +64,7 @@ __all__ = [
     "How",
     "Incoming",
     "Misbehaved",
+    "Mode",
     "Notification",
     "NotificationSeen",
     "OtherSeen",
@@ -73,10 +78,13 @@ __all__ = [
     "RejectSeen",
     "RequestSeen",
     "ResponseSeen",
+    "Said",
     "Send",
     "Serve",
     "Settlement",
+    "Speaker",
     "Told",
+    "Way",
     "Welcome",
     "WithdrawSeen",
     "check_method_and_context",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from participants.conversation.events import ProposalRef
 from participants.errors import ParticipantError
@@ -46,6 +45,8 @@ class Incoming:
     id: str
     """The envelope's."""
     sender: str
+    to: tuple[str, ...]
+    """Empty: everybody was asked."""
     kind: Kind
     params: JsonObject = field(hash=False)
     rpc_id: str | int
@@ -100,8 +101,3 @@ class Told:
 
 
 Effect = Send | CallSettled | CallNotified | Serve | CancelServing | Told
-
-
-def params_or_empty(params: dict[str, Any] | None) -> JsonObject:
-    """Return `params`, or an empty object where a call has none."""
-    return {} if params is None else params

@@ -132,6 +132,8 @@ class ProposalSeen(Heard):
     """A proposal entered the topic (MCPx 3.2)."""
 
     proposal: Proposal
+    settled: Settlement | None
+    """What ended it before this participant saw it; else `None`."""
 
 
 @dataclass(frozen=True, slots=True)
