@@ -226,10 +226,7 @@ GOOD = {"name": "good", "inputSchema": {"type": "object", "properties": {"a": {"
         ({"name": "bad"}, "no inputSchema"),
         ({"name": "bad", "inputSchema": None}, "its inputSchema is no object"),
         ({"name": "bad", "inputSchema": {"type": "string"}}, "not of type 'object'"),
-        (
-            {"name": "bad", "inputSchema": {"type": "object", "properties": {"a": {"type": "strin"}}}},
-            "no JSON Schema",
-        ),
+        ({"name": "bad", "inputSchema": {"type": "object", "properties": 5}}, "no JSON Schema"),
         ({"name": "bad", "inputSchema": {"type": "object", "required": "a"}}, "no JSON Schema"),
         ({**GOOD, "outputSchema": {"type": 5}}, "its outputSchema is no JSON Schema"),
     ],

@@ -116,13 +116,8 @@ async def test_the_official_client_calls_a_tool_in_both_eras(mode: str) -> None:
 
     assert "add" in tools
     assert text_of(result) == "3"
-    assert topic.members["workshop"].asked[0].method == (
-        "initialize" if mode == "legacy" else mode_first(mode)
-    )
-
-
-def mode_first(mode: str) -> str:
-    return "server/discover" if mode == "auto" else "tools/list"
+    first = {"legacy": "initialize", "auto": "server/discover", "2026-07-28": "tools/list"}
+    assert topic.members["workshop"].asked[0].method == first[mode]
 
 
 async def test_a_bare_call_without_handshake_or_envelope_is_answered() -> None:
