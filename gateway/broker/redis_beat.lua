@@ -1,0 +1,54 @@
+-- Renew a node's lease on a topic, and name the nodes whose lease has run out.
+-- KEYS: as for append. ARGV: node epoch lease entries bytes age
+-- Replies: {'lost'} or {'ok', seq, dead…}
+local STATE, STREAM, SIZES, ROSTER, AMENDED, CHANGED, LEASES, TAKEN = unpack(KEYS)
+local node, lease, age = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[6])
+local state = redis.call('HMGET', STATE, 'epoch', 'seq', 'bytes', 'beat')
+if state[1] ~= ARGV[2] or redis.call('HEXISTS', LEASES, node) == 0 then return {'lost'} end
+
+-- Nobody could renew while nobody did: after an outage every lease starts anew.
+local now = milliseconds()
+local beat = tonumber(state[4] or now)
+local is_outage = now < beat or now - beat > lease * 2 / 3
+local reply = {'ok', tonumber(state[2])}
+local leases = redis.call('HGETALL', LEASES)
+for i = 1, #leases, 2 do
+  local ends = tonumber(leases[i + 1])
+  if is_outage or ends > now + lease then
+    redis.call('HSET', LEASES, leases[i], whole(now + lease))
+  elseif ends < now and leases[i] ~= node then
+    reply[#reply + 1] = leases[i]
+  end
+end
+redis.call('HSET', LEASES, node, whole(now + lease))
+redis.call('HSET', STATE, 'beat', whole(now))
+
+trim(STREAM, SIZES, tonumber(state[2]), tonumber(state[3]), now, tonumber(ARGV[4]), tonumber(ARGV[5]), age)
+-- Without a node to trim it, what was said does not lie around for long.
+redis.call('PEXPIRE', STREAM, age * 10)
+redis.call('PEXPIRE', SIZES, age * 10)
+
+-- Bound what grows with history. Forgetting when a subject changed is safe
+-- if everything judged before that moment counts as stale.
+if redis.call('HLEN', CHANGED) > 2000 then
+  local floor = tonumber(state[2])
+  redis.call('DEL', CHANGED)
+  redis.call('HSET', CHANGED, '*', whole(floor))
+  redis.call('HSET', STATE, 'touched', whole(floor))
+end
+if redis.call('HLEN', TAKEN) > 500 then
+  for _, name in ipairs(redis.call('HKEYS', TAKEN)) do
+    if redis.call('HEXISTS', LEASES, name) == 0 then redis.call('HDEL', TAKEN, name) end
+  end
+end
+if redis.call('HLEN', AMENDED) > 2000 then
+  local present = {}
+  for _, value in ipairs(redis.call('HVALS', ROSTER)) do
+    local record = cmsgpack.unpack(string.sub(value, string.find(value, ' ', 1, true) + 1))
+    present[record[3]] = true
+  end
+  for _, participant in ipairs(redis.call('HKEYS', AMENDED)) do
+    if not present[participant] then redis.call('HDEL', AMENDED, participant) end
+  end
+end
+return reply

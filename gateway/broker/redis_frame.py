@@ -1,0 +1,173 @@
+"""
+What nodes say to each other over Redis, and who may have said it.
+
+A batch is stored and published as `NODE NUMBER SEAL PAYLOAD`; published, it has
+`EPOCH FIRST ` before it, from which a receiver sees a gap in one number. The
+seal is an HMAC over topic, node, number and payload, so that who can reach
+Redis but lacks the key cannot speak for a node; numbers rise, so that what was
+said once cannot be said again.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from gateway.core import (
+    Amended,
+    ConnectionRecord,
+    Draft,
+    Ended,
+    Entry,
+    Gone,
+    Joined,
+    Left,
+    Relayed,
+    token_subject,
+)
+from gateway.errors import GatewayError
+
+
+class Forged(GatewayError):
+    """Not what a node of this gateway says, or not at this place."""
+
+    def __str__(self) -> str:
+        return "what came over Redis is not from a node of this gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries that one node appended in one go."""
+
+    node: str
+    number: int
+    """Rises with each batch of the node."""
+    entries: Sequence[Entry]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_entries: Final = msgspec.msgpack.Decoder(list[Entry])
+_record: Final = msgspec.msgpack.Decoder(ConnectionRecord)
+_amendments: Final = msgspec.msgpack.Decoder(list[dict[str, Any]])
+
+
+class Seal:
+    """Signs batches and reads them. Without a key it signs nothing and believes everybody."""
+
+    def __init__(self, key: bytes = b"") -> None:
+        self._key = key
+
+    def _seal(self, topic: bytes, node: bytes, number: bytes, payload: bytes) -> bytes:
+        if not self._key:
+            return b"-"
+        return hmac.digest(self._key, b"\0".join((topic, node, number, payload)), "sha256").hex().encode()
+
+    def close(self, topic: str, node: str, number: int, entries: Sequence[Entry]) -> bytes:
+        """Return a batch as it is stored."""
+        payload, who, nth = _encode(entries), node.encode(), b"%d" % number
+        return b" ".join((who, nth, self._seal(topic.encode(), who, nth, payload), payload))
+
+    def open(self, topic: str, stored: bytes) -> Batch:
+        """
+        Read a stored batch.
+
+        Raises:
+            Forged: the seal is not right, or it is no batch.
+        """
+        try:
+            node, number, seal, payload = stored.split(b" ", 3)
+            if self._key and not hmac.compare_digest(seal, self._seal(topic.encode(), node, number, payload)):
+                raise Forged
+            return Batch(node.decode(), int(number), _entries.decode(payload))
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise Forged from error
+
+    def open_published(self, topic: str, message: bytes) -> tuple[str, int, Batch]:
+        """
+        Read a published batch: its epoch, the position of its first entry, and itself.
+
+        Raises:
+            Forged: see `open`.
+        """
+        try:
+            epoch, first, stored = message.split(b" ", 2)
+            return epoch.decode(), int(first), self.open(topic, stored)
+        except ValueError as error:
+            raise Forged from error
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the script must know of a batch besides its bytes."""
+
+    packed: bytes
+    """Subjects, the oldest position by which each was judged, and what the entries do to the roster."""
+    parts: Sequence[bytes] = ()
+    """Values that the script keeps without reading; operations name them by their index."""
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], drafts: Sequence[Draft] = ()) -> Meta:
+        """Read it from a batch's entries and the drafts that they come from."""
+        judged: dict[str, int] = {}
+        for draft in drafts:
+            for subject in draft.subjects:
+                judged[subject] = min(judged.get(subject, draft.judged_at), draft.judged_at)
+        parts: list[bytes] = []
+        operations = [
+            operation
+            for index, entry in enumerate(entries)
+            if (operation := _operation(index, entry, parts)) is not None
+        ]
+        return cls(_encode([list(judged), list(judged.values()), operations]), parts)
+
+    @classmethod
+    def of_gone(cls, node: str, *, is_certain: bool) -> Meta:
+        """Of a node that is gone; unless that is certain, only if its lease has run out."""
+        return cls(_encode([[], [], [["gone", 0, node, is_certain]]]))
+
+
+def _operation(index: int, entry: Entry, parts: list[bytes]) -> list[Any] | None:
+    """What an entry does to the topic's keys, as the script reads it. Its msgpack knows no binary."""
+    match entry:
+        case Joined(record=record):
+            parts += (_encode(record), _encode(entry.amendments))
+            names = [record.connection, len(parts) - 1, record.participant]
+            return ["join", index, *names, entry.version, len(parts)]
+        case Left():
+            return ["left", index, entry.connection]
+        case Amended():
+            parts.append(_encode(entry.amendments))
+            return ["amend", index, entry.participant, entry.version, len(parts)]
+        case Ended():
+            subjects = [entry.participant] if entry.participant is not None else []
+            if entry.jti is not None:
+                subjects.append(token_subject(entry.jti))
+            meant = [entry.participant, entry.jti, entry.iat_until]
+            return ["end", index, subjects or ["*"], *(False if each is None else each for each in meant)]
+        case Gone():
+            raise AssertionError("said by `of_gone`, with its condition")
+        case Relayed():
+            return None
+
+
+def read_record(packed: bytes) -> ConnectionRecord:
+    """Read a connection as the roster keeps it."""
+    return _record.decode(packed)
+
+
+def read_roster(roster: Sequence[bytes], amended: Sequence[bytes]) -> tuple[Joined, ...]:
+    """Read the roster hash's values and the amended hash, as the scripts return them."""
+    rights: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+    for participant, value in zip(amended[::2], amended[1::2], strict=True):
+        version, packed = value.split(b" ", 1)
+        rights[participant.decode()] = (int(version), _amendments.decode(packed))
+    placed = []
+    for value in roster:
+        position, packed = value.split(b" ", 1)
+        placed.append((int(position), _record.decode(packed)))
+    placed.sort(key=lambda item: item[0])
+    return tuple(Joined(record, *rights.get(record.participant, (0, []))) for _, record in placed)

@@ -1,0 +1,129 @@
+"""What this node has heard of one topic: its place in the order, and what waits for a gap to be filled."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.broker.redis_frame import Batch, Forged
+from gateway.core import Entry
+
+_HELD_BATCHES: Final = 4096
+"""More than this waiting for a gap is dropped again: the stream has it."""
+
+
+class OrderBroken(Exception):
+    """The order as told so far is not the one that Redis has."""
+
+
+class Replica:
+    """
+    One topic as this node hears it (sans-I/O).
+
+    `take` is for what is published, `fill` for what the stream returns; both
+    yield what the node is to be told, each entry once and in order.
+    """
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.epoch = ""
+        self.position = 0
+        self.last = ""
+        """`NODE NUMBER` of the batch that ended at `position`; empty before the first."""
+        self.is_live = False
+        """Whether the next batch published is the next to tell; if not, it is held."""
+        self.told_of = 0
+        """The topic's position as Redis said it at the last heartbeat."""
+        self.is_filling = False
+        """Whether somebody is reading what was missed."""
+        self.run_id = ""
+        """The Redis process that the order was last compared with."""
+        self._numbers: dict[str, int] = {}
+        self._held: deque[tuple[str, int, Batch]] = deque()
+
+    def begin(self, epoch: str, position: int, last: str, numbers: dict[str, int]) -> None:
+        """Start from a snapshot; what was heard meanwhile stays held until `resume`."""
+        self.epoch, self.position, self.last, self._numbers = epoch, position, last, numbers
+
+    def take(self, epoch: str, first: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
+        """Take a published batch. Afterwards `is_live` is false if something before it is missing."""
+        if not self.is_live:
+            self._hold(epoch, first, batch)
+            return
+        if epoch != self.epoch:
+            raise OrderBroken("another life of the topic has begun")
+        if first <= self.position:
+            return
+        if first > self.position + 1:
+            self.is_live = False
+            self._hold(epoch, first, batch)
+            return
+        if not self._is_new(batch):
+            raise Forged
+        yield from self._tell(first, batch)
+
+    def check(self, facts: Sequence[bytes | None], held: Sequence[int], run_id: str) -> None:
+        """
+        See whether what Redis has goes on from where this replica is.
+
+        `facts` are the topic's epoch, position and last batch; `held` the last
+        positions of the stream's batches from here on.
+
+        Raises:
+            OrderBroken: it does not.
+        """
+        epoch, position, last = (value.decode() if value is not None else "" for value in facts)
+        if epoch != self.epoch or int(position) < self.position:
+            raise OrderBroken("Redis has lost what it had accepted")
+        if int(position) == self.position:
+            if last != self.last:
+                raise OrderBroken("the last entry told is not the one that Redis has")
+        elif self.position and self.position not in held and run_id != self.run_id:
+            # Another process may have gone back and then on: only the entry itself could tell.
+            raise OrderBroken("Redis was started again and no longer has the last entry told")
+
+    def fill(self, last: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
+        """Take a batch of the stream, named by its last position."""
+        first = last - len(batch.entries) + 1
+        if last <= self.position:
+            if last == self.position and self.last and name_of(batch) != self.last:
+                raise OrderBroken("the last entry told is not the one that Redis has")
+            return
+        if first != self.position + 1:
+            raise OrderBroken("Redis no longer has what was missed")
+        if not self._is_new(batch):
+            raise OrderBroken("what a node said once was said again")
+        yield from self._tell(first, batch)
+
+    def resume(self) -> Iterator[tuple[int, Entry]]:
+        """Nothing is missing up to what is held: tell that and be live, or find the next gap."""
+        self.is_live = True
+        held, self._held = self._held, deque()
+        for epoch, first, batch in held:
+            yield from self.take(epoch, first, batch)
+
+    def pause(self) -> None:
+        """The link is gone: what comes next may have a gap before it."""
+        self.is_live = False
+        self._held.clear()
+
+    def _hold(self, epoch: str, first: int, batch: Batch) -> None:
+        if len(self._held) == _HELD_BATCHES:
+            self._held.popleft()
+        self._held.append((epoch, first, batch))
+
+    def _is_new(self, batch: Batch) -> bool:
+        return batch.number > self._numbers.get(batch.node, 0)
+
+    def _tell(self, first: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
+        self._numbers[batch.node] = batch.number
+        self.last = name_of(batch)
+        for index, entry in enumerate(batch.entries):
+            self.position = first + index
+            yield first + index, entry
+
+
+def name_of(batch: Batch) -> str:
+    """What tells a batch from every other."""
+    return f"{batch.node} {batch.number}"
