@@ -95,7 +95,11 @@ matcher-million: install ## Compare a million (pattern, kind) pairs with a secon
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
 	$(BIN)/mutmut run
-	$(BIN)/mutmut results
+	@$(BIN)/mutmut results
+	@$(BIN)/mutmut export-cicd-stats >/dev/null
+	@$(BIN)/python -c 'import json; \
+	  s = json.load(open("mutants/mutmut-cicd-stats.json")); share = (s["killed"] + s["timeout"]) / s["total"]; \
+	  print(f"{share:.1%} of {s["total"]} mutants were noticed"); raise SystemExit(share < 0.95)'
 
 .PHONY: bench
 bench: install ## Measure the hot paths
