@@ -94,7 +94,7 @@ def refusal_of(response: Response, now: datetime) -> HandshakeRefused:
     except PayloadError:
         problem = None
     if isinstance(problem, dict):
-        members = cast(JsonObject, problem)
+        members = cast("JsonObject", problem)
         for name in ("title", "detail"):
             text = members.get(name)
             detail = text[:500] if isinstance(text, str) and text else detail

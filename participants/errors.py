@@ -172,8 +172,8 @@ class ProposalSettled(RequestFailed):
         return self._fact("how")
 
     def _fact(self, name: str) -> str | None:
-        facts = cast("dict[str, object]", self.data) if isinstance(self.data, dict) else {}
-        value = facts.get(name)
+        data = cast("object", self.data)
+        value = cast("dict[str, object]", data).get(name) if isinstance(data, dict) else None
         return value if isinstance(value, str) else None
 
 

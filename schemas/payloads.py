@@ -27,6 +27,7 @@ __all__ = [
     "JsonRpcId",
     "NotificationPayload",
     "ParticipantRecord",
+    "Payload",
     "PresencePayload",
     "ProposalPayload",
     "RejectPayload",

@@ -28,6 +28,7 @@ from schemas import (
     JsonObject,
     Kind,
     NotificationPayload,
+    Payload,
     PayloadError,
     ProposalPayload,
     RejectPayload,
@@ -39,7 +40,6 @@ from schemas import (
     payload_record,
     read_payload,
 )
-from schemas.payloads import Payload
 
 DEFAULT_EXPIRY_S = 300.0
 """Seconds from `ts` after which a proposal without `expiresAt` is not fulfilled any more (MCPx 10.2)."""

@@ -57,6 +57,7 @@ class Outline:
 
     @classmethod
     def of(cls, proposal: Proposal) -> Outline:
+        """Return what is remembered of a proposal."""
         return cls(
             proposal.kind,
             proposal.proposer,
