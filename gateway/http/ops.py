@@ -15,15 +15,14 @@ from starlette.routing import Route
 from gateway.broker.protocol import Broker
 from gateway.http.problems import EXCEPTION_HANDLERS, RETRY_AFTER_S, Problem, ProblemCode
 from gateway.metrics import CONTENT_TYPE, Metrics
-from schemas import rest
-from schemas.documents import Operation, Parameter
+from schemas import documents, rest
 
 _TAG: Final = "operations"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """A request with one of these came through a proxy: who asks is not who the socket says."""
 
-LIVEZ: Final = Operation(
+LIVEZ: Final = documents.Operation(
     id="livez",
     method="GET",
     path="/livez",
@@ -32,7 +31,7 @@ LIVEZ: Final = Operation(
     content_type="text/plain",
     is_secured=False,
 )
-READYZ: Final = Operation(
+READYZ: Final = documents.Operation(
     id="readyz",
     method="GET",
     path="/readyz",
@@ -40,7 +39,7 @@ READYZ: Final = Operation(
     tag=_TAG,
     answer=rest.Readiness,
     parameters=(
-        Parameter(
+        documents.Parameter(
             "verbose", "query", "Facts about the node too.", {"type": "string", "enum": ["", "1", "true"]}
         ),
     ),
@@ -53,7 +52,7 @@ READYZ: Final = Operation(
         }
     },
 )
-METRICS: Final = Operation(
+METRICS: Final = documents.Operation(
     id="metrics",
     method="GET",
     path="/metrics",

@@ -33,6 +33,8 @@ class Operation:
     tag: str
     answer: type[msgspec.Struct] | None = None
     """Record of a 200 in JSON."""
+    answer_schema: JsonObject = field(default_factory=lambda: {"type": "string"})
+    """Schema of a 200 that has no record."""
     body: type[msgspec.Struct] | None = None
     is_body_required: bool = True
     parameters: tuple[Parameter, ...] = ()
@@ -41,6 +43,6 @@ class Operation:
     is_secured: bool = True
     """Whether it needs an admin's token."""
     content_type: str = "application/json"
-    """Of the 200, where `answer` does not say it all."""
+    """Of the 200."""
     other_answers: dict[str, Any] = field(default_factory=dict)
     """Further responses, as OpenAPI has them, by status."""

@@ -6,8 +6,7 @@ from typing import Final
 
 from gateway.http.admin.reading import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.http.problems import ProblemCode as P
-from schemas import rest
-from schemas.documents import Operation, Parameter
+from schemas import documents, rest
 
 _TAG: Final = "admin"
 _ALWAYS: Final = (
@@ -21,29 +20,29 @@ _ALWAYS: Final = (
 )
 _ACT: Final = (*_ALWAYS, P.TOPIC_FORBIDDEN, P.TOO_LARGE, P.INVALID_BODY, P.AUDIT_UNAVAILABLE)
 
-_ID: Final = Parameter(
-    "id", "path", "A participant's id.", {"type": "string", "minLength": 1, "maxLength": 128}, required=True
+_ID: Final = documents.Parameter(
+    "id", "path", "A participant's id.", {"$ref": "#/components/schemas/ParticipantId"}, required=True
 )
-_IN_TOPIC: Final = Parameter(
+_IN_TOPIC: Final = documents.Parameter(
     "topic",
     "query",
     "Narrows the act to one topic; without it the token must name `*`.",
-    {"$ref": "/schemas/topic.json"},
+    {"$ref": "#/components/schemas/Topic"},
 )
-_LIMIT: Final = Parameter(
+_LIMIT: Final = documents.Parameter(
     "limit",
     "query",
     "Items wanted.",
     {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 )
-_AFTER: Final = Parameter("after", "query", "`next` of the page before.", {"type": "string"})
+_AFTER: Final = documents.Parameter("after", "query", "`next` of the page before.", {"type": "string"})
 
 
-def _filter(name: str, description: str) -> Parameter:
-    return Parameter(name, "query", description, {"type": "string"})
+def _filter(name: str, description: str) -> documents.Parameter:
+    return documents.Parameter(name, "query", description, {"type": "string"})
 
 
-CHANGE_CAPABILITIES: Final = Operation(
+CHANGE_CAPABILITIES: Final = documents.Operation(
     id="changeCapabilities",
     method="POST",
     path="/admin/participants/{id}/capabilities",
@@ -54,7 +53,7 @@ CHANGE_CAPABILITIES: Final = Operation(
     parameters=(
         _ID,
         _IN_TOPIC,
-        Parameter(
+        documents.Parameter(
             "If-Match",
             "header",
             "`ETag` of the participant's record; with another version nothing is changed.",
@@ -71,7 +70,7 @@ CHANGE_CAPABILITIES: Final = Operation(
     ),
 )
 
-DISCONNECT: Final = Operation(
+DISCONNECT: Final = documents.Operation(
     id="disconnectParticipant",
     method="POST",
     path="/admin/participants/{id}/disconnect",
@@ -84,7 +83,7 @@ DISCONNECT: Final = Operation(
     problems=(*_ACT, P.PARTICIPANT_UNKNOWN),
 )
 
-REVOKE: Final = Operation(
+REVOKE: Final = documents.Operation(
     id="revoke",
     method="POST",
     path="/admin/revocations",
@@ -95,7 +94,7 @@ REVOKE: Final = Operation(
     problems=_ACT,
 )
 
-LIST_REVOCATIONS: Final = Operation(
+LIST_REVOCATIONS: Final = documents.Operation(
     id="listRevocations",
     method="GET",
     path="/admin/revocations",
@@ -104,12 +103,14 @@ LIST_REVOCATIONS: Final = Operation(
     answer=rest.RevocationsAnswer,
     parameters=(
         _LIMIT,
-        Parameter("after", "query", "`next` of the page before.", {"type": "integer", "minimum": 0}),
+        documents.Parameter(
+            "after", "query", "`next` of the page before.", {"type": "integer", "minimum": 0}
+        ),
     ),
     problems=_ALWAYS,
 )
 
-LIST_PARTICIPANTS: Final = Operation(
+LIST_PARTICIPANTS: Final = documents.Operation(
     id="listParticipants",
     method="GET",
     path="/admin/participants",
@@ -120,7 +121,7 @@ LIST_PARTICIPANTS: Final = Operation(
     problems=_ALWAYS,
 )
 
-SHOW_PARTICIPANT: Final = Operation(
+SHOW_PARTICIPANT: Final = documents.Operation(
     id="showParticipant",
     method="GET",
     path="/admin/participants/{id}",
@@ -131,7 +132,7 @@ SHOW_PARTICIPANT: Final = Operation(
     problems=(*_ALWAYS, P.PARTICIPANT_UNKNOWN),
 )
 
-LIST_TOPICS: Final = Operation(
+LIST_TOPICS: Final = documents.Operation(
     id="listTopics",
     method="GET",
     path="/admin/topics",
@@ -142,7 +143,7 @@ LIST_TOPICS: Final = Operation(
     problems=_ALWAYS,
 )
 
-EXPLAIN: Final = Operation(
+EXPLAIN: Final = documents.Operation(
     id="explain",
     method="GET",
     path="/admin/explain",
@@ -150,14 +151,20 @@ EXPLAIN: Final = Operation(
     tag=_TAG,
     answer=rest.ExplainAnswer,
     parameters=(
-        Parameter("participant", "query", "Its id.", {"type": "string"}, required=True),
-        Parameter("topic", "query", "Where.", {"$ref": "/schemas/topic.json"}, required=True),
-        Parameter("kind", "query", "What it would send.", {"$ref": "/schemas/kind.json"}, required=True),
+        documents.Parameter(
+            "participant", "query", "Its id.", {"$ref": "#/components/schemas/ParticipantId"}, required=True
+        ),
+        documents.Parameter(
+            "topic", "query", "Where.", {"$ref": "#/components/schemas/Topic"}, required=True
+        ),
+        documents.Parameter(
+            "kind", "query", "What it would send.", {"$ref": "#/components/schemas/Kind"}, required=True
+        ),
     ),
     problems=(*_ALWAYS, P.TOPIC_FORBIDDEN, P.PARTICIPANT_UNKNOWN),
 )
 
-READ_AUDIT: Final = Operation(
+READ_AUDIT: Final = documents.Operation(
     id="readAudit",
     method="GET",
     path="/admin/audit",
@@ -166,7 +173,9 @@ READ_AUDIT: Final = Operation(
     answer=rest.AuditAnswer,
     parameters=(
         _LIMIT,
-        Parameter("before", "query", "Acts older than this `seq`.", {"type": "integer", "minimum": 1}),
+        documents.Parameter(
+            "before", "query", "Acts older than this `seq`.", {"type": "integer", "minimum": 1}
+        ),
         _filter("who", "Only this admin's."),
         _filter("what", "Only such acts, as `capabilities.change`."),
         _filter("target", "Only those on this participant or `jti`."),

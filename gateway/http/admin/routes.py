@@ -21,7 +21,7 @@ from gateway.http.admin.rules import Admin
 from gateway.http.admin.watching import Views
 from gateway.http.problems import Problem
 from gateway.metrics import Metrics
-from schemas.documents import Operation
+from schemas import documents
 
 log = structlog.get_logger("gateway.admin")
 
@@ -63,7 +63,7 @@ def admin_routes(
         operations.READ_AUDIT.id: views.audit,
     }
 
-    def route(operation: Operation) -> Route:
+    def route(operation: documents.Operation) -> Route:
         handler = handlers[operation.id]
 
         async def endpoint(request: Request) -> Response:
