@@ -214,7 +214,7 @@ def _checked_claims(token: str, key: Key) -> JsonObject:
         raise TokenRefused(TokenRefusal.SIGNATURE, "its signature is not the key's") from None
     except jwt.PyJWTError:
         raise TokenRefused(TokenRefusal.MALFORMED, "it is not encoded as tokens are") from None
-    return _parse(payload, "set of claims")
+    return _parse(payload, "claims")
 
 
 def _claim(claims: JsonObject, name: str, type_: type[_T], what: str) -> _T:

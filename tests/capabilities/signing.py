@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from base64 import urlsafe_b64encode
 from functools import cache
 from typing import Any, Final
 
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -15,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from capabilities import KeyRing, TokenReader, keys_from_secret
+from capabilities import KeyRing, TokenReader, TokenRefused, keys_from_secret
 
 NOW: Final = 1_756_216_800.0
 """2025-08-26T14:00:00Z."""
@@ -56,6 +59,17 @@ def encode(
     return jwt.PyJWS().encode(payload, key, algorithm=algorithm, headers={"typ": typ} | header)
 
 
+def part(value: bytes) -> str:
+    """Encode one part of a token."""
+    return urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def sign(header: bytes, payload: bytes | None = None, secret: bytes = SECRET) -> str:
+    """Sign a header and claims just as they stand, as HS256 does."""
+    body = f"{part(header)}.{part(payload or json.dumps(claims()).encode())}"
+    return f"{body}.{part(hmac.digest(secret, body.encode(), 'sha256'))}"
+
+
 @cache
 def private_key(kind: str) -> Any:
     """Return one key of a kind, made once for the whole run."""
@@ -88,3 +102,20 @@ def jwk(key: Any, **members: Any) -> dict[str, Any]:
     public: dict[str, Any] = json.loads(jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key()))
     public.pop("key_ops", None)
     return {name: value for name, value in (public | members).items() if value is not ...}
+
+
+def refusal(token: str, *, now: float = NOW, reader: TokenReader = READER) -> TokenRefused:
+    """Return what is said of a participant's token that is refused."""
+    with pytest.raises(TokenRefused) as refused:
+        reader.read_participant(token, now)
+    assert token not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+    return refused.value
+
+
+def refusal_of_any(token: str) -> TokenRefused:
+    """Return what is said of a text that may be no token at all."""
+    with pytest.raises(TokenRefused) as refused:
+        READER.read_participant(token, NOW)
+    return refused.value
