@@ -9,12 +9,12 @@ may not make it, a proposal; the client sees the result in either case.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import anyio
-import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
@@ -38,7 +38,7 @@ from participants.mcp_errors import as_mcp_error
 from participants.switchboard import ClientEnd, Member, Switchboard
 from schemas import JsonObject
 
-log: Final = structlog.get_logger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 NEGOTIATION: Final = frozenset({"initialize", "server/discover"})
 """How a client and a server meet. Nobody should have to approve that."""
@@ -126,7 +126,7 @@ class _Line:
         except MCPError as error:
             answer = _error(request.id, error)
         except Exception:
-            log.exception("call.failed", method=request.method, target=self._target)
+            _log.exception("call.failed", extra={"method": request.method, "target": self._target})
             answer = _error(request.id, MCPError(INTERNAL_ERROR, "The call could not be made"))
         finally:
             self._calls.pop(request.id, None)
@@ -178,7 +178,7 @@ class _Line:
         try:
             await self._me.notify(self._target, method, params)
         except ParticipantError as error:
-            log.debug("notification.not_sent", method=method, to=self._target, why=str(error))
+            _log.debug("notification.not_sent", extra={"method": method, "why": str(error)})
 
     async def hear(self, notification: Notification) -> None:
         """Pass on what the peer says of its own accord."""

@@ -9,6 +9,7 @@ and what it sends on the way goes to the one who asked.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +17,6 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import anyio
-import structlog
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
@@ -34,6 +34,7 @@ from participants.client import Request
 from participants.conversation import Notification
 from participants.eras import CHANGES_LISTENED_TO, LIST_CHANGED, has_envelope, is_modern_only, with_envelope
 from participants.errors import INTERNAL_ERROR, ParticipantError, RequestFailed
+from participants.fitting import fitting
 from participants.inner_ids import (
     PROGRESS,
     RESOURCE_UPDATED,
@@ -46,7 +47,7 @@ from participants.mcp_errors import as_mcp_error
 from participants.switchboard import Member, Switchboard
 from schemas import JsonObject
 
-log: Final = structlog.get_logger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 MAX_HANDSHAKES: Final = 1024
 """Peers whose handshake is remembered; the one that asked longest ago is forgotten first."""
@@ -68,8 +69,9 @@ async def serve(
     with, if not what the server says by itself. A handler finds the `Request`
     itself as `ctx.request`: who asked, and the proposal that it fulfills.
 
-    When lists change the whole topic is told (`notifications/…/list_changed`).
-    A participant serves one server at a time.
+    Entered before the participant's own block, it misses no request:
+    `async with serve(me, server), me:`. When lists change the whole topic is
+    told (`notifications/…/list_changed`). A participant serves one server at a time.
     """
     lowlevel = _lowlevel(server)
     board = Switchboard.of(me)
@@ -120,7 +122,7 @@ class _Service:
                 await aclose_shielded(runner.connection)
         if request.method == "initialize":
             await self._remember(request.sender, runner)
-        return resubscribed(result, request.rpc_id)
+        return fitting(resubscribed(result, request.rpc_id))
 
     def _handshake_of(self, peer: str, method: str, params: JsonObject | None) -> ServerRunner[Any] | None:
         """What a peer's handshake left, where this request is one of that era."""
@@ -199,8 +201,8 @@ class _Service:
         if self._server.get_request_handler("subscriptions/listen") is None:
             return
         wanted = {"notifications": dict.fromkeys(CHANGES_LISTENED_TO, True)}
-        params = with_envelope(wanted, client={"name": self._me.id, "version": ""})
-        runner = self._modern_runner(_ToPeer(self._me, self._me.id), "subscriptions/listen", params)
+        params = with_envelope(wanted, client={"name": "mcpx", "version": ""})
+        runner = self._modern_runner(_ToPeer(self._me, None), "subscriptions/listen", params)
         with suppress(MCPError):  # a server may serve no lists that change
             await runner.on_request(_AnnouncingContext(self._me), "subscriptions/listen", params)
 
@@ -221,7 +223,7 @@ def _failure(error: Exception, method: str) -> RequestFailed:
     known = handler_exception_to_error_data(error)
     if known is not None:
         return RequestFailed(known.code, known.message, known.data)
-    log.error("request.failed", method=method, exc_info=error)
+    _log.error("request.failed", extra={"method": method}, exc_info=error)
     return RequestFailed(INTERNAL_ERROR, "Internal server error")
 
 
@@ -232,7 +234,7 @@ _current: Final[ContextVar[_RequestContext | None]] = ContextVar("mcpx_request",
 class _ToPeer(Outbound):
     """What a server says on its connection; it is said in the request that it works on."""
 
-    def __init__(self, me: Member, peer: str) -> None:
+    def __init__(self, me: Member, peer: str | None) -> None:
         self._me, self._peer = me, peer
 
     async def send_raw_request(
@@ -304,7 +306,7 @@ class _RequestContext:
         try:
             await self._request.notify(method, message)
         except ParticipantError as error:
-            log.warning("notification.not_sent", method=method, to=self._request.sender, why=str(error))
+            _log.warning("notification.not_sent", extra={"method": method, "why": str(error)})
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         if self._progress_token is None:
@@ -367,4 +369,4 @@ async def _tell(me: Member, peer: str | None, method: str, params: Mapping[str, 
     try:
         await me.notify(peer, method, unsubscribed(dict(params)) if params else None)
     except ParticipantError as error:
-        log.warning("notification.not_sent", method=method, to=peer, why=str(error))
+        _log.warning("notification.not_sent", extra={"method": method, "why": str(error)})

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, assert_never
 
-import orjson
 import structlog
 from mcp.shared.exceptions import MCPError
 
@@ -32,7 +31,8 @@ from participants.bridge.upkeep import Upkeep
 from participants.client import Request
 from participants.conversation import Notification
 from participants.eras import CHANGES_LISTENED_TO, LIST_CHANGED, Era, ServerFacts, with_envelope
-from participants.errors import INTERNAL_ERROR, RequestFailed
+from participants.errors import RequestFailed
+from participants.fitting import MAX_RESULT_BYTES, fitting
 from participants.inner_ids import (
     CANCELLED,
     LOG_MESSAGE,
@@ -47,8 +47,6 @@ from schemas import JsonObject
 
 log: Final = structlog.get_logger(__name__)
 
-MAX_RESULT_BYTES: Final = 1024 * 1024 - 16 * 1024
-"""Bytes of a result that still fits into an envelope of the default size, with room for the header."""
 LEVELS_REMEMBERED: Final = 1024
 CLIENT: Final[JsonObject] = {"name": "mcpx-bridge", "version": "0.1.0"}
 
@@ -175,24 +173,12 @@ class Bridge:
             await asyncio.wait({call, cancelled})
 
     def _fitting(self, request: Request, result: JsonObject) -> JsonObject:
-        """Let through what can be sent; else the gateway would close the connection for it."""
+        """Leave out what clients would choke on, and let through what can be sent."""
         if request.method == "tools/list":
             result, left_out = sound_tools(result)
             for name, why in left_out:
                 log.warning("tool.left_out", tool=name, why=why, server=self.upkeep.name)
-        try:
-            size = len(orjson.dumps(result))
-        except TypeError:
-            raise RequestFailed(
-                INTERNAL_ERROR, "The result holds a number that JSON readers disagree on"
-            ) from None
-        if size > self._max_result_bytes:
-            raise RequestFailed(
-                INTERNAL_ERROR,
-                f"The result has {size} bytes; at most {self._max_result_bytes} fit into an envelope",
-                {"bytes": size, "max_bytes": self._max_result_bytes},
-            )
-        return result
+        return fitting(result, self._max_result_bytes)
 
     def _restarting(self) -> RequestFailed:
         wait = self.upkeep.retry_in_s

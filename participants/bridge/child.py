@@ -68,6 +68,8 @@ class Child:
         self._from_child: MemoryObjectSendStream[SessionMessage | Exception] = from_child
         self._to_child: MemoryObjectReceiveStream[SessionMessage] = to_child
         self.last_words: deque[str] = deque(maxlen=LAST_WORDS)
+        self.ended = asyncio.Event()
+        """Set when the server says, or hears, nothing any more; before anybody who waits for it learns so."""
 
     @property
     def pid(self) -> int:
@@ -82,8 +84,10 @@ class Child:
     async def hear(self) -> None:
         """Carry the server's messages to `read` while somebody reads, and drain its output to the end."""
         assert self._process.stdout is not None
-        async with self._from_child:
+        try:
             await self._hear_lines(self._process.stdout)
+        finally:
+            self._end()
         # A server busy writing cannot come to read that its input has ended.
         while await self._process.stdout.read(65536):
             pass
@@ -116,7 +120,12 @@ class Child:
                     self._process.stdin.write(encode_line(item.message))
                     await self._process.stdin.drain()
                 except (BrokenPipeError, ConnectionResetError):
+                    self._end()  # it may live on, but nobody can ask it anything
                     return
+
+    def _end(self) -> None:
+        self.ended.set()
+        self._from_child.close()
 
     async def log_stderr(self) -> None:
         """Keep the end of what the server says on standard error, and log a bounded part of it."""

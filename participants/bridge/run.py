@@ -72,11 +72,13 @@ async def _stay(
     token: str,
     on_ready: Callable[[Participant, ServerFacts], None] | None,
 ) -> None:
-    async with bridge.running() as facts, Participant.connect(url, topic, token) as me, bridge.serving(me):
+    # The server first: who joins the topic can be asked at once.
+    me = Participant.connect(url, topic, token)
+    async with bridge.running() as facts, bridge.serving(me), me:
         log.info("bridge.joined", participant=me.id, topic=topic, server=facts.name, version=facts.version)
         if on_ready is not None:
             on_ready(me, facts)
-        await me.wait_closed()
+        raise await me.wait_closed()
 
 
 @contextmanager

@@ -52,16 +52,14 @@ class _Call:
 class ChildSession:
     """Requests to a server that is up, and what it says of its own accord."""
 
-    def __init__(
-        self, dispatcher: JSONRPCDispatcher[TransportContext], heard: Heard, client: JsonObject
-    ) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, child: Child, heard: Heard, client: JsonObject) -> None:
+        self._child = child
+        self._dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(child.read, child.write)
         self._heard = heard
         self._client = client
         self._calls: dict[RpcId, _Call] = {}
         self._last_id = 0
         self._started = asyncio.Event()
-        self._over = asyncio.Event()
         self.facts: ServerFacts = ServerFacts.from_initialize({})
         """What the server said of itself; empty until it was met."""
 
@@ -73,8 +71,7 @@ class ChildSession:
 
         `heard` gets the notifications that belong to no call.
         """
-        dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(child.read, child.write)
-        session = cls(dispatcher, heard, client)
+        session = cls(child, heard, client)
         # A task of its own and no group: an error of the block leaves it as it was raised.
         carrying = asyncio.create_task(session._carry(), name="bridge.session")
         try:
@@ -86,12 +83,12 @@ class ChildSession:
 
     async def wait_over(self) -> None:
         """Return when the server has ended the conversation."""
-        await self._over.wait()
+        await self._child.ended.wait()
 
     @property
     def is_over(self) -> bool:
         """Whether the server ended the conversation, so that an error is ours and not its own."""
-        return self._over.is_set()
+        return self._child.ended.is_set()
 
     async def _carry(self) -> None:
         try:
@@ -100,7 +97,6 @@ class ChildSession:
             )
         finally:
             self._started.set()
-            self._over.set()
 
     async def meet(self) -> ServerFacts:
         """

@@ -54,8 +54,10 @@ def call(id: Any, params: dict[str, Any], family: list[int]) -> None:
 
 def start_family() -> list[int]:
     """Processes that do not want to go: one ignores SIGTERM, one has a session of its own and no parent."""
-    sleeper = [sys.executable, "-c", "import signal,time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)"]
-    deaf = subprocess.Popen(sleeper, stdout=subprocess.DEVNULL)
+    program = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    deaf = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert deaf.stdout is not None
+    deaf.stdout.readline()  # from here on it is deaf
     orphan = subprocess.run(
         ["setsid", "-f", "sh", "-c", "echo $$; exec sleep 600 >/dev/null 2>&1"],
         capture_output=True,

@@ -1,0 +1,210 @@
+"""A bridged server's processes: nothing of them is left, whatever ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from participants.bridge.child import Child, ChildCommand, running
+from participants.bridge.environment import child_environment
+from participants.bridge.errors import ChildNotStarted
+from participants.bridge.session import ChildSession
+
+SERVER = str(Path(__file__).with_name("bridge_servers.py"))
+SOON = 10
+ME = {"name": "test", "version": "0"}
+
+
+def command(behaviour: str = "", **extra: str) -> ChildCommand:
+    return ChildCommand((sys.executable, SERVER, behaviour), child_environment(os.environ, extra=extra))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits to be reaped does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+async def wait_all_gone(pids: list[int]) -> None:
+    async with asyncio.timeout(SOON):
+        while any(is_alive(pid) for pid in pids):
+            await asyncio.sleep(0.02)  # another's child sends no event
+
+
+async def family_of(child: Child) -> list[int]:
+    """Meet the server and return the pids of it and all that it started, the keeper included."""
+    async with ChildSession.over(child, client=ME, heard=lambda method, params: None) as session:
+        await session.meet()
+        result = await session.call("tools/call", {"name": "pids"}, lambda method, params: None)
+        pids: list[int] = json.loads(result["content"][0]["text"])
+        return [child.pid, *pids]
+
+
+@contextmanager
+def killed_afterwards(pids: list[int]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_server_that_reads_the_end_of_its_input_goes_by_itself() -> None:
+    loop = asyncio.get_running_loop()
+    async with running(command()) as child:
+        pids = await family_of(child)
+        began = loop.time()
+
+    assert loop.time() - began < 1.5
+    assert child.status == 0
+    assert not any(is_alive(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("behaviour", ["family", "stubborn"])
+async def test_the_whole_tree_ends_even_what_ignores_sigterm_or_left_its_session(behaviour: str) -> None:
+    async with asyncio.timeout(20), running(command(behaviour)) as child:
+        pids = await family_of(child)
+        assert len(pids) == 4
+        assert all(is_alive(pid) for pid in pids)
+
+    assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_a_tree_ends_when_its_server_ends_first() -> None:
+    async with asyncio.timeout(20), running(command("family")) as child:
+        pids = await family_of(child)
+        os.kill(pids[1], signal.SIGKILL)
+        await child.wait()
+
+        assert child.status == 128 + signal.SIGKILL
+        assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_a_cancelled_block_leaves_no_process() -> None:
+    pids: list[int] = []
+
+    async def use() -> None:
+        async with running(command("family")) as child:
+            pids.extend(await family_of(child))
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):
+        task = asyncio.create_task(use())
+        while len(pids) < 4:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        while not task.done():  # whoever cancels again and again does not get through
+            await asyncio.sleep(0.05)
+            task.cancel()
+
+    assert task.cancelled()
+    assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_an_anyio_scope_that_is_cancelled_leaves_no_process() -> None:
+    pids: list[int] = []
+    with anyio.CancelScope() as scope:
+        async with running(command("family")) as child:
+            pids = await family_of(child)
+            scope.cancel()
+            await anyio.sleep_forever()
+
+    assert scope.cancelled_caught
+    assert len(pids) == 4
+    assert not any(is_alive(pid) for pid in pids)
+
+
+BRIDGE_THAT_IS_KILLED = """
+    import asyncio, json, structlog, sys
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    from tests.participants.test_bridge_process import command, family_of
+    from participants.bridge.child import running
+
+    async def main():
+        async with running(command("family")) as child:
+            print(json.dumps(await family_of(child)), flush=True)
+            await asyncio.Event().wait()
+
+    asyncio.run(main())
+"""
+
+
+async def test_a_bridge_that_is_killed_leaves_no_process() -> None:
+    bridge = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(BRIDGE_THAT_IS_KILLED), stdout=subprocess.PIPE
+    )
+    assert bridge.stdout is not None
+    async with asyncio.timeout(SOON):
+        pids: list[int] = json.loads(await bridge.stdout.readline())
+    with killed_afterwards(pids):
+        assert all(is_alive(pid) for pid in pids)
+
+        bridge.kill()
+        await bridge.wait()
+
+        await wait_all_gone(pids)
+
+
+async def test_a_keeper_that_is_killed_takes_its_server_along() -> None:
+    async with asyncio.timeout(20), running(command()) as child:
+        pids = await family_of(child)
+        os.kill(pids[0], signal.SIGKILL)
+
+        await wait_all_gone(pids)
+
+
+async def test_the_server_sees_only_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("MCPX_TOKEN", "s3cret")
+    async with running(command(GIVEN="yes")) as child:
+        async with ChildSession.over(child, client=ME, heard=lambda method, params: None) as session:
+            await session.meet()
+            result = await session.call("tools/call", {"name": "env"}, lambda method, params: None)
+
+    seen: dict[str, str] = json.loads(result["content"][0]["text"])
+    assert seen["GIVEN"] == "yes"
+    assert "PATH" in seen
+    assert "s3cret" not in json.dumps(seen)
+    assert not any(name.startswith("MCPX_") for name in seen)
+
+
+async def test_a_command_that_does_not_exist_is_said_so() -> None:
+    with pytest.raises(ChildNotStarted, match="no such command"):
+        async with running(
+            ChildCommand(("mcp-server-of-nobody", "--password=x"), child_environment(os.environ))
+        ):
+            raise AssertionError("it started")
+
+
+async def test_what_a_server_says_last_is_kept_for_whoever_looks_for_the_reason() -> None:
+    async with running(command("stops")) as child:
+        await child.wait()
+
+    assert child.status == 4
+    assert list(child.last_words) == ["I cannot find my configuration"]
+
+
+async def test_lines_that_are_no_messages_are_passed_over() -> None:
+    heard: list[Any] = []
+    async with running(command()) as child:
+        async with ChildSession.over(child, client=ME, heard=lambda *said: heard.append(said)) as session:
+            facts = await session.meet()
+
+    assert facts.name == "test server"
+    assert facts.version == "2025-06-18"
