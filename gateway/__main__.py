@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import structlog
@@ -22,13 +26,29 @@ from gateway.transport import HttpTransport, WebSocketTransport
 
 EX_CONFIG: Final = 78
 EX_UNAVAILABLE: Final = 69
+EX_INTERRUPTED: Final = 130
 _FACTORY: Final = "gateway.http.app:from_environment"
 
 log = structlog.get_logger("gateway")
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Says where it listens, once it does; ends with a status, and not by the signal that asked it to end."""
+
+    was_interrupted = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def end(number: int, frame: FrameType | None) -> None:
+            self.was_interrupted = self.was_interrupted or number == signal.SIGINT
+            self.handle_exit(number, frame)
+
+        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -60,10 +80,10 @@ def _run_one(config: uvicorn.Config) -> int:
     server = _Server(config)
     try:
         server.run()
-    except KeyboardInterrupt:
-        return 130
     except SystemExit:
         return _exit_status(config.app)
+    if server.was_interrupted:
+        return EX_INTERRUPTED
     return 0 if server.started else EX_UNAVAILABLE
 
 

@@ -259,8 +259,10 @@ class Node:
         return Admission(claims, standing, held)
 
     def leave(self, member: Member) -> None:
-        """A member's connection has ended, from whichever side."""
-        held = self._homes.pop(member.connection)
+        """A member's connection has ended, from whichever side; told twice, it counts once."""
+        held = self._homes.pop(member.connection, None)
+        if held is None:
+            return
         if member.ended is None:
             member.ended = CloseCode.NORMAL
         held.topic.forget(member)
@@ -377,8 +379,6 @@ class Node:
         log.warning(
             "topic.lost", topic=topic, members=len(held.topic.members), next="members reconnect (1012)"
         )
-        for member in list(held.topic.members.values()):
-            self._fail_joining(member, BrokerUnavailable("the topic's order was lost"))
         self._close_all(held.topic, CloseCode.RESTART)
 
     def _fail_joining(self, member: Member, why: Exception) -> None:
@@ -412,6 +412,9 @@ class Node:
                         reason=effect.code.name,
                     )
                     effect.member.outbox.close(effect.code)
+                    self._fail_joining(effect.member, _why_not_joined(effect.code))
+                    # Its socket may take seconds to close; what it says counts no more, so it has left.
+                    self.leave(effect.member)
             case Relay():
                 self._append(effect.member, effect.envelope)
             case _:
@@ -477,6 +480,10 @@ class Node:
 def _due(held: Iterable[_Held], now: float) -> set[str]:
     """Participants with a promotion that has expired."""
     return {participant for each in held for participant in each.topic.roster.expired(now)}
+
+
+def _why_not_joined(code: CloseCode) -> GatewayError:
+    return AccessRevoked() if code is CloseCode.REVOKED else BrokerUnavailable("closed while joining")
 
 
 def _unavailable(envelope_id: str) -> TopicUnavailable:

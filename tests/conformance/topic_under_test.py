@@ -1,0 +1,182 @@
+"""A topic of a real gateway, and participants that speak to it over bare WebSockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from schemas import PROTOCOL, Envelope, JsonObject
+from tests.gateway_process import GatewayProcess
+
+PATIENCE_S: Final = 5.0
+MARKER: Final = "x-test/marker"
+
+
+class Seat:
+    """One connection: sends what the test says, byte for byte, and keeps what it hears."""
+
+    def __init__(self, topic: TopicUnderTest, id: str, socket: ClientConnection, welcome: JsonObject) -> None:
+        self.topic, self.id, self.socket, self.welcome = topic, id, socket, welcome
+
+    async def send(self, kind: str, payload: JsonObject | None = None, **members: Any) -> Envelope:
+        """Send an envelope in this participant's name, with some members changed; return it."""
+        content: JsonObject = {
+            "protocol": PROTOCOL,
+            "id": str(uuid4()),
+            "from": self.id,
+            "kind": kind,
+            "payload": {} if payload is None else payload,
+        }
+        content.update({"from" if name == "from_" else name: value for name, value in members.items()})
+        data = orjson.dumps(content)
+        await self.socket.send(data.decode())
+        return Envelope(content["id"], content["from"], None, (), None, None, b"", data)  # type: ignore[arg-type]  # what was sent, unchecked
+
+    async def send_text(self, text: str) -> None:
+        """Send a text frame as it is."""
+        await self.socket.send(text)
+
+    async def next(self) -> JsonObject:
+        """Return the next envelope heard, past markers."""
+        return json.loads(await self.next_text())  # type: ignore[no-any-return]  # JSON enters here
+
+    async def next_text(self) -> str:
+        """Return the next text frame, past markers."""
+        while True:
+            text = await self._text()
+            if f'"kind":"{MARKER}"' not in text:
+                return text
+
+    async def _text(self) -> str:
+        async with asyncio.timeout(PATIENCE_S):
+            data = await self.socket.recv()
+        assert isinstance(data, str)
+        return data
+
+    async def next_of(self, kind: str) -> JsonObject:
+        """Return the next envelope of a kind, past all others."""
+        while True:
+            envelope = await self.next()
+            if envelope["kind"] == kind:
+                return envelope
+
+    async def next_error(self) -> JsonObject:
+        """Return the next `system/error`."""
+        return await self.next_of("system/error")
+
+    async def heard(self) -> list[JsonObject]:
+        """Return everything heard until a marker, sent now, comes by."""
+        marker = await self.topic.mark()
+        heard: list[JsonObject] = []
+        while True:
+            envelope = json.loads(await self._text())
+            if envelope["id"] == marker:
+                return heard
+            if envelope["kind"] != MARKER:
+                heard.append(envelope)
+
+    async def heard_nothing(self) -> bool:
+        """Whether nothing came; a marker sent now proves it, and not the time waited."""
+        return await self.heard() == []
+
+    async def close_code(self) -> int | None:
+        """Return the code with which the gateway closes, past everything still heard."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    await self.socket.recv()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd is not None else None
+
+
+class TopicUnderTest:
+    """One topic, alone in it but for a silent conductor that sends markers."""
+
+    def __init__(self, gateway: GatewayProcess, name: str | None = None) -> None:
+        self.gateway, self.name = gateway, name or f"t-{uuid4().hex[:10]}"
+        self._conductor: Seat | None = None
+
+    async def mark(self) -> str:
+        """Send a marker to everybody and return its id."""
+        assert self._conductor is not None, "join first: the conductor comes with the first seat"
+        return (await self._conductor.send(MARKER)).id
+
+    @asynccontextmanager
+    async def conducted(self) -> AsyncIterator[TopicUnderTest]:
+        """Bring in the conductor."""
+        async with self.join("conductor", MARKER) as conductor:
+            self._conductor = conductor
+            listening = asyncio.create_task(_listen(conductor.socket))
+            yield self
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    @asynccontextmanager
+    async def join(
+        self,
+        id: str,
+        *capabilities: str,
+        mode: str = "all",
+        token: str | None = None,
+        gateway: GatewayProcess | None = None,
+        **claims: Any,
+    ) -> AsyncIterator[Seat]:
+        """Join with these capabilities; what is heard up to the own join is read already."""
+        gateway = gateway or self.gateway
+        token = token or gateway.token(id, topics=[self.name], capabilities=list(capabilities), **claims)
+        async with self.connect(token, mode=mode, gateway=gateway) as socket:
+            seat = Seat(self, id, socket, {})
+            seat.welcome = await seat.next()
+            assert seat.welcome["kind"] == "system/welcome"
+            others = {one["id"] for one in seat.welcome["payload"]["participants"]}
+            if id not in others:
+                await self._own_join(seat)
+            yield seat
+
+    async def _own_join(self, seat: Seat) -> None:
+        # A second connection of one already here brings no presence unless it may do more:
+        # so the marker, and not the presence, says that the join is over.
+        if self._conductor is None:
+            await seat.next()
+        else:
+            await seat.heard()
+
+    def connect(
+        self,
+        token: str | None,
+        *,
+        mode: str | None = None,
+        gateway: GatewayProcess | None = None,
+        headers: dict[str, str] | None = None,
+        subprotocols: Sequence[Any] | None = None,
+        query: str | None = None,
+        base: str | None = None,
+        **options: Any,
+    ) -> connect:
+        """Open a WebSocket to the topic as the test says."""
+        gateway = gateway or self.gateway
+        if query is None:
+            query = f"?topic={self.name}" + (f"&mode={mode}" if mode is not None else "")
+        return connect(
+            f"{base or gateway.url}/ws{query}",
+            additional_headers={**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})},
+            subprotocols=subprotocols,
+            proxy=None,
+            open_timeout=PATIENCE_S,
+            max_size=None,
+            **options,
+        )
+
+
+async def _listen(socket: ClientConnection) -> None:
+    """Take what comes and forget it, so as never to stand behind."""
+    async for _ in socket:
+        pass
