@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from capabilities import CapabilitySet
 from participants.cli.tasks import until_first_ends
+from participants.cli.timeline import result_text
 from participants.cli.workspace import Draft, Errand
 from participants.client import Disconnected, Participant, Reconnected
 from participants.conversation import Chat, Outcome, Peer, Presence, Welcome
@@ -44,6 +45,8 @@ class DemoAgent:
     def __init__(self, me: Participant, server: str, errand: Errand, tell: Teller) -> None:
         self._me, self._server, self._errand, self._tell = me, server, errand, tell
         self._may_act = self._grants(me.capabilities)
+        # Kept in the order of what is heard: who said something and left had its rights when it spoke.
+        self._peers = dict(me.roster)
         # Opened before anything is awaited, so that nothing after the welcome is missed.
         self._events = me.events()
         self._wanted = asyncio.Event()
@@ -66,12 +69,17 @@ class DemoAgent:
             match event:
                 case Chat(sender=sender, text=text) if sender != self._me.id and AGAIN.search(text):
                     await self._take_order(sender, event.id)
-                case Welcome(you=you):
+                case Welcome(you=you, others=others):
+                    self._peers = {peer.id: peer for peer in (you, *others)}
                     self._roster_moved.set()
                     if self._may_act != self._grants(you.capabilities):
                         self._may_act = not self._may_act
                         self._rights_changed.set()
-                case Presence():
+                case Presence(event=change, peer=peer):
+                    if change == "join":
+                        self._peers[peer.id] = peer
+                    else:
+                        self._peers.pop(peer.id, None)
                     self._roster_moved.set()
                 case Disconnected(final=False, code=code):
                     self._tell(f"disconnected ({code}), connecting again")
@@ -81,7 +89,7 @@ class DemoAgent:
                     pass
 
     async def _take_order(self, sender: str, order: str) -> None:
-        peer = self._me.roster.get(sender)
+        peer = self._peers.get(sender)
         if peer is not None and self._grants(peer.capabilities):
             self._wanted.set()
         else:
@@ -93,7 +101,7 @@ class DemoAgent:
     # What it does
 
     async def _work(self) -> None:
-        await self._wait_until(lambda: self._server in self._me.roster)
+        await self._wait_until(lambda: self._server in self._peers)
         await self._say(f'Hello, I am {self._me.id}. Write "again" and I do my errand again.')
         while True:
             self._wanted.clear()
@@ -139,13 +147,13 @@ class DemoAgent:
             )
         except ProposalExpired:
             await self._say("Nobody decided in time. I ask again when somebody is here who can.")
-            await self._wait_until(lambda: any(self._can_decide(peer) for peer in self._me.roster.values()))
+            await self._wait_until(lambda: any(self._can_decide(peer) for peer in self._peers.values()))
             return False
         except RequestFailed as error:
             await self._say(f"{self._server} could not do it: {error.message}")
         except ParticipantError as error:
             self._tell(f"no answer: {error}")
-            await self._wait_until(lambda: self._me.connected and self._server in self._me.roster)
+            await self._wait_until(lambda: self._me.connected and self._server in self._peers)
             return False
         else:
             await self._say(report_of(outcome, self._me.id))
@@ -175,16 +183,8 @@ def report_of(outcome: Outcome, me: str) -> str:
     consent = ""
     if outcome.fulfilled_by is not None and outcome.fulfilled_by != me:
         consent = f"{outcome.fulfilled_by} approved it{', with changes' if outcome.edited else ''}. "
-    text = text_of(outcome.result)
+    text = result_text(outcome.result)
     if len(text) > _LONGEST_REPORT:
         text = f"{text[:_LONGEST_REPORT]}… ({len(text)} characters)"
     verdict = "failed" if outcome.result.get("isError") else "answered"
     return f"{consent}{outcome.by} {verdict}: {text}"
-
-
-def text_of(result: JsonObject) -> str:
-    """The text parts of a tool's result, or how many parts of another kind it has."""
-    content: Any = result.get("content")
-    parts = content if isinstance(content, list) else []
-    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-    return "\n".join(texts) if texts else f"{len(parts)} part(s) that are no text"

@@ -29,7 +29,6 @@ from participants.cli.timeline import (
     json_of,
     line_of,
     outcome_json,
-    outcome_line,
     peer_json,
     proposal_json,
     proposal_line,
@@ -236,8 +235,6 @@ class TextVoice:
 
     def answer(self, tag: Any, answer: Answer) -> None:  # noqa: ARG002 - a person's lines have no tags
         match answer:
-            case Outcome():
-                say((outcome_line(answer), "green"))
             case Here(peers=peers):
                 for line in roster_lines(peers, self._me):
                     say(line)
@@ -249,8 +246,8 @@ class TextVoice:
                     say((proposal_line(proposal, self.numbers), "yellow"))
             case Usage():
                 say(HELP)
-            case Sent():
-                pass
+            case Sent() | Outcome():
+                pass  # heard as an event
 
     def fail(self, tag: Any, error: McpxError) -> None:  # noqa: ARG002 - a person's lines have no tags
         told = explain_failure(error)

@@ -17,7 +17,7 @@ from participants.errors import (
     Refused,
     RequestFailed,
 )
-from schemas import CloseCode, McpxError
+from schemas import CloseCode, KindError, McpxError, NameRefused, PayloadError
 
 _ASK_AN_ADMIN: Final = (
     "Ask an admin for the capability: `mcpx promote PARTICIPANT --add PATTERN --reason TEXT`"
@@ -68,7 +68,7 @@ def explain_failure(error: McpxError) -> CommandError:
             return CommandError(str(error), code=ExitCode.REFUSED)
         case ProposalExpired() | ProposalWithdrawn() | RequestFailed():
             return CommandError(str(error))
-        case PatternError() | UnknownProfile():
+        case PatternError() | UnknownProfile() | NameRefused() | KindError() | PayloadError():
             return CommandError(str(error), code=ExitCode.USAGE)
         case TokenRefused():
             return CommandError(str(error), do=_RENEW, code=ExitCode.REFUSED)

@@ -106,7 +106,17 @@ def outcome_line(outcome: Outcome) -> str:
         if outcome.fulfilled_by
         else ""
     )
-    return f"{outcome.by} answered{how}: {_json(outcome.result)}"
+    return f"{outcome.by} answered{how}: {_indented(result_text(outcome.result))}"
+
+
+def result_text(result: JsonObject) -> str:
+    """A tool's result as people read it: its text where it has nothing else, else the whole as JSON."""
+    content = result.get("content")
+    parts = content if isinstance(content, list) else []
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    if not texts or len(texts) < len(parts):
+        return orjson.dumps({name: value for name, value in result.items() if name != "_meta"}).decode()
+    return "\n".join(texts)
 
 
 def roster_lines(roster: Iterable[Peer], me: str) -> list[str]:
@@ -235,7 +245,9 @@ def _response_line(event: ResponseSeen) -> str:
     doubt = "" if event.verified else " (to a request not seen here)"
     if event.error is not None:
         return f"{event.sender} could not{doubt}: {_json(event.error)}"
-    return f"{event.sender} answered{doubt}: {_json(event.result or {})}"
+    result = event.result or {}
+    verb = "failed" if result.get("isError") else "answered"
+    return f"{event.sender} {verb}{doubt}: {_indented(result_text(result))}"
 
 
 def _settled_line(event: RejectSeen | WithdrawSeen, number: Mapping[str, int]) -> str:
