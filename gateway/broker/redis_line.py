@@ -122,6 +122,13 @@ class Line:
         self.returned, self.waiting_for = [], None
         return waiting
 
+    def take_all(self) -> list[Item]:
+        """Take out everything that waits."""
+        waiting = [*self.returned, *self.queue]
+        self.queue.clear()
+        self.returned, self.waiting_for = [], None
+        return waiting
+
     def take_older(self, than: float) -> list[Item]:
         """Take out what has waited since before `than` and was never sent."""
         old: list[Item] = []

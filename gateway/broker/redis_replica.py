@@ -42,9 +42,10 @@ class Replica:
         self._numbers: dict[str, int] = {}
         self._held: deque[tuple[str, int, Batch]] = deque()
 
-    def begin(self, epoch: str, position: int, last: str, numbers: dict[str, int]) -> None:
+    def begin(self, epoch: str, position: int, last: str, numbers: dict[str, int], run_id: str) -> None:
         """Start from a snapshot; what was heard meanwhile stays held until `resume`."""
         self.epoch, self.position, self.last, self._numbers = epoch, position, last, numbers
+        self.run_id = run_id
 
     def take(self, epoch: str, first: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
         """Take a published batch. Afterwards `is_live` is false if something before it is missing."""

@@ -49,6 +49,9 @@ NOT_DONE: Final = frozenset(
 )
 """Error replies after which it is certain that nothing was written."""
 
+JUDGED: Final = frozenset(("OOM", "MISCONF", "NOREPLICAS"))
+"""Those of them that come from a script's first write: it had looked before whether it was asked already."""
+
 ELSEWHERE: Final = frozenset(("READONLY", "LOADING", "MASTERDOWN", "NOAUTH", "NOSCRIPT"))
 """Those that a new connection may cure."""
 

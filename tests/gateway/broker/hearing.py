@@ -109,7 +109,7 @@ class Hearing:
         return entry in self.entries(topic)
 
     def say(self, member: Member, text: str, *, judged_at: int | None = None) -> Draft:
-        """Publish an envelope of a member, judged by the place that the node has reached unless another is given."""
+        """Publish an envelope of a member, judged by the place that the node has reached or by another."""
         entry = Relayed(member.connection, member.id, (), text.encode())
         at = self._position.get(member.topic, 0) if judged_at is None else judged_at
         draft = Draft(entry, member, at)

@@ -14,7 +14,6 @@ from schemas import CloseCode
 from tests.gateway.broker.hearing import Hearing, roster_after
 from tests.gateway.seats import NOW
 
-
 Change = Callable[[ParticipantRecord], Sequence[Amendment]]
 
 

@@ -1,0 +1,180 @@
+"""Saying that this node lives, noticing who does not, and whether the link still speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import hiredis
+import structlog
+
+from gateway.broker.redis_chores import Chores
+from gateway.broker.redis_connection import Connection
+from gateway.broker.redis_frame import Meta
+from gateway.broker.redis_limits import RedisBounds, RedisTimes
+from gateway.broker.redis_link import LinkLost, Refused, Reply
+from gateway.broker.redis_listening import Listening
+from gateway.broker.redis_replica import Replica
+from gateway.broker.redis_session import BEAT, ELSEWHERE, NODES, SWAP, Keys, Session, command
+from gateway.broker.redis_speaking import Speaking
+from gateway.core import Gone
+from gateway.errors import BrokerUnavailable
+
+log = structlog.get_logger("gateway.broker")
+
+_TICK_S: Final = 0.25
+
+
+class Heartbeat:
+    """The clockwork of the broker: one task."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        times: RedisTimes,
+        bounds: RedisBounds,
+        chores: Chores,
+        *,
+        node: str,
+        heard: Mapping[str, Replica],
+        listening: Listening,
+        speaking: Speaking,
+        now: Callable[[], float],
+    ) -> None:
+        self._connection, self._keys, self._times, self._bounds, self._chores = (
+            connection,
+            keys,
+            times,
+            bounds,
+            chores,
+        )
+        self._node, self._heard, self._listening, self._speaking = node, heard, listening, speaking
+        self._now = now
+        self._burying: set[tuple[str | None, str]] = set()
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        loop = asyncio.get_running_loop()
+        last = beat = ping = loop.time()
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = loop.time()
+            lag, last = now - last - _TICK_S, now
+            if lag > 2 * _TICK_S:
+                continue  # it was this process that slept: answers may lie there unread
+            session = self._connection.session
+            if session is not None and self._connection.is_ready:
+                if now - ping >= self._times.ping:
+                    ping = now
+                    session.link.call(["PING"], lambda _: None)
+                if now - beat >= self._times.beat:
+                    beat = now
+                    self.beat(session)
+                session.link.flush()
+                self._see_that_it_answers(session, now)
+            self._speaking.expire(now - self._times.queue)
+
+    def _see_that_it_answers(self, session: Session, now: float) -> None:
+        owing = session.link.owing_since
+        if owing is not None and now - owing > self._times.answer:
+            session.link.abort(f"Redis did not answer for {now - owing:.1f} s")
+
+    async def resume(self, session: Session) -> None:
+        """
+        Be a living node; by this the first write over a session, which says whether writing works.
+
+        Raises:
+            LinkLost, Refused
+        """
+        await session.link.ask_all([self._beat_of_node()])
+
+    def beat(self, session: Session) -> None:
+        """Renew every lease of this node."""
+        lease = int(self._times.lease * 1000)
+        bounds = (self._bounds.entries, self._bounds.bytes, int(self._bounds.age * 1000))
+        for replica in self._heard.values():
+            if replica.epoch:
+                arguments: list[str | int] = [self._node, replica.epoch, lease, *bounds]
+                session.call(BEAT, self._keys.of(replica.topic), arguments, partial(self._beaten, replica))
+        session.link.call(self._beat_of_node(), self._counted_nodes)
+        for topic in list(self._listening.leaving):
+            self._chores.do(self._listening.try_to_leave(topic))
+
+    def _beat_of_node(self) -> list[bytes | str | int]:
+        return command(NODES, [self._keys.nodes], self._node, int(self._times.lease * 1000))
+
+    def _beaten(self, replica: Replica, reply: Reply) -> None:
+        if isinstance(reply, LinkLost) or self._heard.get(replica.topic) is not replica:
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            self._refused(reply)
+            return
+        if reply[0] == b"lost":
+            self._listening.lose(replica, "this node was taken for dead, or Redis lost the topic")
+            return
+        if not replica.is_live or replica.position < replica.told_of:
+            self._listening.fill(replica)  # published a heartbeat ago and not heard since
+        replica.told_of = reply[1]
+        for dead in reply[2:]:
+            self._chores.do(self._bury(replica.topic, dead.decode()))
+
+    def _counted_nodes(self, reply: Reply) -> None:
+        if isinstance(reply, LinkLost):
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            self._refused(reply)
+            return
+        self._connection.clear_trouble()
+        for dead in reply:
+            self._chores.do(self._sweep(dead.decode()))
+
+    def _refused(self, reply: hiredis.ReplyError) -> None:
+        error, session = Refused(str(reply)), self._connection.session
+        self._connection.note_trouble(str(error))
+        if error.word in ELSEWHERE and session is not None:
+            session.link.abort(str(error))
+
+    async def _bury(self, topic: str, node: str) -> None:
+        """Say in one topic that a node is gone; only the first to say so is heard."""
+        if (topic, node) in self._burying:
+            return
+        self._burying.add((topic, node))
+        try:
+            gone = Gone(node, self._now())
+            reply = await self._speaking.say(topic, gone, Meta.of_gone(node, is_certain=False))
+            if reply[0] == b"ok":
+                log.warning("node.gone", topic=topic, node=node)
+        except BrokerUnavailable:
+            pass  # its lease is still over at the next heartbeat
+        finally:
+            self._burying.discard((topic, node))
+
+    async def _sweep(self, node: str) -> None:
+        """Say that a node is gone in the topics that no living node hears."""
+        if (None, node) in self._burying:
+            return
+        self._burying.add((None, node))
+        try:
+            with suppress(BrokerUnavailable):  # named again at the next heartbeat
+                await self._bury_everywhere(node)
+        finally:
+            self._burying.discard((None, node))
+
+    async def _bury_everywhere(self, node: str) -> None:
+        ask_all, keys = self._connection.ask_all, self._keys
+        (marks,) = await ask_all([["HGETALL", keys.topics]])
+        names = [name.decode() for name in marks]
+        leases = await ask_all([["HEXISTS", keys.of(name)[6], node] for name in names])
+        held = [name for name, has_lease in zip(names, leases, strict=True) if has_lease]
+        for name in held:
+            await self._bury(name, node)
+        left = await ask_all([["HEXISTS", keys.of(name)[6], node] for name in held])
+        if not any(left):
+            await ask_all([["HDEL", keys.nodes, node]])
+        stands = await ask_all([["EXISTS", keys.of(name)[0]] for name in held])
+        retired = [name for name, stand in zip(held, stands, strict=True) if not stand]
+        await ask_all([command(SWAP, [keys.topics], name, marks[name.encode()], b"") for name in retired])

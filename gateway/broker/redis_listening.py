@@ -1,0 +1,329 @@
+"""
+What this node hears: each topic's order, without a gap, each entry once.
+
+A topic is subscribed to before its snapshot is taken, and whatever may be
+missing is read from the stream before anything newer is told. What cannot be
+made whole is given up: the node is told that the order is lost, and its
+connections there are declared gone, for they will be closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from gateway.broker.protocol import Hearer
+from gateway.broker.redis_chores import Chores
+from gateway.broker.redis_connection import Connection, why
+from gateway.broker.redis_frame import Forged, Meta, Seal, read_roster
+from gateway.broker.redis_limits import RedisTimes
+from gateway.broker.redis_link import LinkLost, Refused
+from gateway.broker.redis_replica import OrderBroken, Replica
+from gateway.broker.redis_session import ENTER, EXIT, SWAP, Keys, Session, command
+from gateway.broker.redis_speaking import Speaking
+from gateway.core import Entry, Gone, Snapshot
+from gateway.errors import BrokerUnavailable
+
+log = structlog.get_logger("gateway.broker")
+
+_PAGE_BYTES: Final = 1 << 20
+"""Asked for at a time when catching up, about: more could overflow Redis' buffer for this link."""
+
+_PAGES: Final = (4, 16, 64, 256)
+"""Batches asked for at a time, more while they turn out to be small."""
+
+
+@dataclass(slots=True)
+class _Gate:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+class Listening:
+    """The topics that this node hears."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        seal: Seal,
+        times: RedisTimes,
+        chores: Chores,
+        *,
+        node: str,
+        hearer: Hearer,
+        heard: dict[str, Replica],
+        now: Callable[[], float],
+    ) -> None:
+        self._connection, self._keys, self._seal, self._times, self._chores = (
+            connection,
+            keys,
+            seal,
+            times,
+            chores,
+        )
+        self._node, self._hearer, self._now = node, hearer, now
+        self._heard = heard
+        self._by_channel: dict[bytes, Replica] = {}
+        self._marks = itertools.count(1)
+        self._gates: dict[str, _Gate] = {}
+        self.leaving: set[str] = set()
+        """Topics that this node hears no more but may still hold a lease on."""
+        self.forged = 0
+        """Messages dropped because no node of this gateway can have sent them."""
+        self.speaking: Speaking
+        """Set by who makes both."""
+
+    # Coming and going
+
+    async def enter(self, topic: str) -> Snapshot:
+        async with self._gate(topic):
+            assert topic not in self._heard, "a topic is entered once"
+            if topic in self.leaving:
+                await self._leave(topic)
+            session = self._connection.ready()
+            replica = self._heard[topic] = Replica(topic)
+            self._by_channel[self._keys.channel(topic).encode()] = replica
+            try:
+                async with asyncio.timeout(self._times.answer):
+                    reply = await self._ask_to_enter(session, topic)
+            except BaseException as error:
+                self._forget(replica)
+                self.leaving.add(topic)  # perhaps it was done, and only the answer is missing
+                if isinstance(error, LinkLost | Refused | TimeoutError):
+                    raise BrokerUnavailable(why(error)) from error
+                raise
+            snapshot = read_snapshot(reply)
+            last, taken = reply[2].decode(), reply[3]
+            numbers = {
+                node.decode(): int(value.split(b" ", 1)[0])
+                for node, value in zip(taken[::2], taken[1::2], strict=True)
+            }
+            replica.begin(snapshot.epoch, snapshot.position, last, numbers, session.run_id)
+            asyncio.get_running_loop().call_soon(self._begin, replica, session)
+            return snapshot
+
+    async def _ask_to_enter(self, session: Session, topic: str) -> list[Any]:
+        # In this order: what is published after the snapshot was taken is
+        # heard, and an amendment that does not find the topic in the list was
+        # written before anybody could read the rights of who joins it.
+        _, reply, _ = await session.link.ask_all(
+            [
+                ["SUBSCRIBE", self._keys.channel(topic)],
+                command(
+                    ENTER,
+                    self._keys.of(topic),
+                    self._node,
+                    int(self._times.lease * 1000),
+                    secrets.token_hex(6),
+                ),
+                ["HSET", self._keys.topics, topic, f"{self._node} {next(self._marks)}"],
+            ]
+        )
+        assert isinstance(reply, list)
+        return reply
+
+    def _begin(self, replica: Replica, session: Session) -> None:
+        """Tell what was heard since the snapshot, now that the node has it."""
+        if self._heard.get(replica.topic) is replica and self._connection.session is session:
+            self._tell(replica, replica.resume)
+
+    async def exit(self, topic: str) -> None:
+        async with self._gate(topic):
+            replica = self._heard.get(topic)
+            if replica is None:
+                return
+            self._forget(replica)
+            self.leaving.add(topic)
+            try:
+                await self._leave(topic)
+            except BrokerUnavailable:
+                log.info("topic.exit_put_off", topic=topic, next="tried again with each heartbeat")
+
+    async def try_to_leave(self, topic: str) -> None:
+        """Give back what may still be held of a topic that is heard no more."""
+        async with self._gate(topic):
+            if topic in self.leaving and topic not in self._heard:
+                with suppress(BrokerUnavailable):  # tried again with each heartbeat
+                    await self._leave(topic)
+
+    async def _leave(self, topic: str) -> None:
+        """Give the lease back; connections that the roster still shows for this node are gone with it."""
+        await self.speaking.wait_emptied(topic)
+        commands: list[list[bytes | str | int]] = [
+            ["HGET", self._keys.topics, topic],
+            command(EXIT, self._keys.of(topic), self._node),
+        ]
+        mark, reply = await self._connection.ask_all(commands)
+        if reply == b"occupied":
+            gone = Gone(self._node, self._now())
+            await self.speaking.say(topic, gone, Meta.of_gone(self._node, is_certain=True))
+            mark, reply = await self._connection.ask_all(commands)
+        if reply == b"retired" and mark:
+            await self._connection.ask_all([command(SWAP, [self._keys.topics], topic, mark, b"")])
+        self.leaving.discard(topic)
+
+    def _forget(self, replica: Replica) -> None:
+        self._heard.pop(replica.topic, None)
+        channel = self._keys.channel(replica.topic)
+        self._by_channel.pop(channel.encode(), None)
+        session = self._connection.session
+        if session is not None:
+            session.link.call(["UNSUBSCRIBE", channel], lambda _: None)
+            session.link.flush()
+
+    @asynccontextmanager
+    async def _gate(self, topic: str) -> AsyncIterator[None]:
+        """One of entering and leaving a topic at a time."""
+        gate = self._gates.setdefault(topic, _Gate())
+        gate.users += 1
+        try:
+            async with gate.lock:
+                yield
+        finally:
+            gate.users -= 1
+            if not gate.users:
+                del self._gates[topic]
+
+    def lose(self, replica: Replica, reason: str) -> None:
+        """The order is broken here: nothing more is told of the topic until it is entered anew."""
+        topic = replica.topic
+        if self._heard.get(topic) is not replica:
+            return
+        log.error(
+            "topic.order_lost",
+            topic=topic,
+            why=reason,
+            position=replica.position,
+            next="its members reconnect",
+        )
+        self._forget(replica)
+        self.leaving.add(topic)
+        self.speaking.give_up_topic(topic, reason)
+        self._hearer.lost(topic)
+        self._chores.do(self.try_to_leave(topic))
+
+    # Hearing
+
+    def on_message(self, channel: bytes, data: bytes) -> None:
+        """Take what was published."""
+        replica = self._by_channel.get(channel)
+        if replica is None:
+            return
+        try:
+            epoch, first, batch = self._seal.open_published(replica.topic, data)
+        except Forged:
+            self._drop_forged(replica.topic)
+        else:
+            self._tell(replica, lambda: replica.take(epoch, first, batch))
+
+    def _drop_forged(self, topic: str) -> None:
+        self.forged += 1
+        if self.forged.bit_count() == 1:  # the 1st, 2nd, 4th, 8th …: the log must not be the attack
+            log.error(
+                "bus.forged",
+                topic=topic,
+                total=self.forged,
+                next="dropped; see who else can reach this Redis",
+            )
+
+    def _tell(self, replica: Replica, news: Callable[[], Iterable[tuple[int, Entry]]]) -> None:
+        """Tell the node what a replica makes of some news, and see what follows."""
+        try:
+            for position, entry in news():
+                self._hearer.hear(replica.topic, position, entry)
+        except Forged:
+            self._drop_forged(replica.topic)
+        except OrderBroken as error:
+            self.lose(replica, str(error))
+            return
+        self.speaking.heard_more(replica)
+        if not replica.is_live and replica.epoch:
+            self.fill(replica)
+
+    # Catching up
+
+    def pause(self) -> None:
+        """The session is lost: what comes next may have a gap before it."""
+        for replica in self._heard.values():
+            replica.pause()
+
+    async def resume(self, session: Session) -> None:
+        """
+        Hear again what was heard, and see that each topic's order still stands.
+
+        Raises:
+            LinkLost, Refused
+        """
+        replicas = [replica for replica in self._heard.values() if replica.epoch]
+        await session.link.ask_all([["SUBSCRIBE", self._keys.channel(replica.topic)] for replica in replicas])
+        await asyncio.gather(*(self._fill(session, replica) for replica in replicas))
+
+    def fill(self, replica: Replica) -> None:
+        """Something may be missing: read it, and be live again after that."""
+        replica.is_live = False
+        session = self._connection.session
+        if session is not None and not replica.is_filling:
+            replica.is_filling = True
+            self._chores.do(self._fill(session, replica))
+
+    async def _fill(self, session: Session, replica: Replica) -> None:
+        replica.is_filling = True
+        try:
+            while not replica.is_live and self._heard.get(replica.topic) is replica:
+                await self._read_missed(session, replica)
+        except OrderBroken as error:
+            self.lose(replica, str(error))
+        except LinkLost:
+            pass  # read again over the next one
+        except Refused as error:
+            session.link.abort(str(error))
+        finally:
+            replica.is_filling = False
+
+    async def _read_missed(self, session: Session, replica: Replica) -> None:
+        state, stream = self._keys.of(replica.topic)[:2]
+        page_size = 0
+        while self._heard.get(replica.topic) is replica:
+            position = replica.position
+            facts, page = await session.link.ask_all(
+                [
+                    ["HMGET", state, "epoch", "seq", "last"],
+                    ["XRANGE", stream, f"{max(position, 1)}-0", "+", "COUNT", _PAGES[page_size]],
+                ]
+            )
+            batches = [(int(id.split(b"-")[0]), fields[1]) for id, fields in page]
+            replica.check(facts, [last for last, _ in batches], session.run_id)
+            for last, stored in batches:
+                self._tell_missed(replica, last, stored)
+            if replica.position >= int(facts[1]):
+                replica.run_id = session.run_id
+                self._tell(replica, replica.resume)
+                return
+            if replica.position == position:
+                raise OrderBroken("Redis no longer has what was missed")
+            is_small = sum(len(stored) for _, stored in batches) < _PAGE_BYTES
+            page_size = min(page_size + 1, len(_PAGES) - 1) if is_small else 0
+
+    def _tell_missed(self, replica: Replica, last: int, stored: bytes) -> None:
+        if self._heard.get(replica.topic) is not replica:
+            return
+        try:
+            batch = self._seal.open(replica.topic, stored)
+        except Forged as error:
+            raise OrderBroken("the stream holds what no node of this gateway wrote") from error
+        for position, entry in replica.fill(last, batch):
+            self._hearer.hear(replica.topic, position, entry)
+
+
+def read_snapshot(reply: list[Any]) -> Snapshot:
+    """Read the reply of the script `enter`."""
+    epoch, position, _, _, roster, amended = reply
+    return Snapshot(epoch.decode(), position, read_roster(roster, amended))

@@ -1,0 +1,320 @@
+"""
+What this node says: batches, in order, each taken once.
+
+One batch of a topic on its way at a time. When the answer does not come, the
+same batch is asked for again under its number, over the next session; Redis
+takes a number once. When it is too late to append it, what became of it is
+asked instead, and the number is used up, so that a copy that is still under
+way changes nothing. Only what was never appended is `unavailable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import hiredis
+import structlog
+
+from gateway.broker.protocol import Hearer
+from gateway.broker.redis_connection import Connection
+from gateway.broker.redis_frame import Meta, Seal
+from gateway.broker.redis_limits import RedisBounds, RedisTimes
+from gateway.broker.redis_line import Item, Line, Sent
+from gateway.broker.redis_link import LinkLost, Refused, Reply
+from gateway.broker.redis_replica import Replica
+from gateway.broker.redis_session import APPEND, ELSEWHERE, JUDGED, NOT_DONE, Keys, Session
+from gateway.core import Draft, Entry
+from gateway.errors import BrokerUnavailable
+
+log = structlog.get_logger("gateway.broker")
+
+
+class Speaking:
+    """The queues of all topics."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        seal: Seal,
+        times: RedisTimes,
+        bounds: RedisBounds,
+        *,
+        node: str,
+        hearer: Hearer,
+        heard: Mapping[str, Replica],
+        broken: Callable[[Replica, str], None],
+        unheard: Callable[[Replica], None],
+    ) -> None:
+        """
+        `heard` is what this node hears, kept by somebody else; `broken` is
+        told when a topic's order is, `unheard` when Redis took a batch and did
+        not let it be published.
+        """
+        self._connection, self._keys, self._seal, self._times, self._bounds = (
+            connection,
+            keys,
+            seal,
+            times,
+            bounds,
+        )
+        self._node, self._hearer, self._heard = node, hearer, heard
+        self._broken, self._unheard = broken, unheard
+        self._numbers = itertools.count(1)
+        self._lines: dict[str, Line] = {}
+        self._awake: dict[str, None] = {}
+        self._is_flushing = False
+        self._queued = self._queued_bytes = 0
+
+    # From the node
+
+    def publish(self, topic: str, draft: Draft) -> None:
+        """Queue a draft; what comes of it is told to the hearer."""
+        loop = asyncio.get_running_loop()
+        line, item = self._line(topic), Item(draft.entry, loop.time(), draft)
+        if self._queued >= self._bounds.queued or self._queued_bytes + item.size > self._bounds.queued_bytes:
+            self._count([item])
+            loop.call_soon(self._give_up, line, [item], "too much is waiting")
+        else:
+            self._queue(line, item)
+
+    async def say(self, topic: str, entry: Entry, meta: Meta | None = None) -> list[Any]:
+        """
+        Append an entry of the broker's own, whoever hears the topic; return the script's reply.
+
+        Raises:
+            BrokerUnavailable: it is not known to have been appended.
+        """
+        self._connection.ready()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Any]] = loop.create_future()
+        self._queue(self._line(topic), Item(entry, loop.time(), meta=meta or Meta.of([entry]), answer=answer))
+        try:
+            async with asyncio.timeout(self._times.queue + self._times.answer * 2):
+                return await answer
+        except TimeoutError:
+            raise BrokerUnavailable("whether Redis took it is not known yet") from None
+
+    async def wait_emptied(self, topic: str) -> None:
+        """Wait until all that was said in a topic is settled, but not for ever."""
+        line = self._lines.get(topic)
+        if line is None or line.is_empty:
+            return
+        self._wake(line)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.emptied.append(waiter)
+        await asyncio.wait((waiter,), timeout=self._times.queue)
+
+    # From those who hear
+
+    def heard_more(self, replica: Replica) -> None:
+        """The node has heard more of a topic, or can speak there again."""
+        line = self._lines.get(replica.topic)
+        if line is not None:
+            self._hand_back(line)
+            self._wake(line)
+
+    def give_up_topic(self, topic: str, why: str) -> None:
+        """The node does not hear a topic any more: its drafts go nowhere."""
+        line = self._lines.get(topic)
+        if line is not None:
+            self._give_up(line, line.take_drafts(), why)
+            self._wake(line)
+
+    # From the clockwork
+
+    def expire(self, before: float) -> None:
+        """Give up what has waited since before this loop time and was never sent."""
+        for line in list(self._lines.values()):
+            old = line.take_older(before)
+            if old:
+                self._give_up(line, old, "it waited too long")
+                self._wake(line)
+
+    def away(self) -> None:
+        """The session is lost, and with it every answer that was awaited."""
+        for line in self._lines.values():
+            if line.sent is not None:
+                line.sent.is_asked = False
+
+    def resume(self, session: Session) -> None:
+        """Ask what became of the rest, and go on."""
+        for line in list(self._lines.values()):
+            if line.sent is not None and not line.sent.is_asked:
+                self._ask(session, line, line.sent)
+            self._wake(line)
+        session.link.flush()
+
+    def stop(self) -> None:
+        """Everything that still waits is unavailable."""
+        for line in list(self._lines.values()):
+            sent, line.sent = line.sent, None
+            self._give_up(
+                line, [*(sent.items if sent is not None else ()), *line.take_all()], "it was stopped"
+            )
+        self._lines.clear()
+
+    # The queues
+
+    def _line(self, topic: str) -> Line:
+        line = self._lines.get(topic)
+        if line is None:
+            line = self._lines[topic] = Line(topic)
+        return line
+
+    def _queue(self, line: Line, item: Item) -> None:
+        self._count([item])
+        line.queue.append(item)
+        self._wake(line)
+
+    def _count(self, items: Sequence[Item], sign: int = 1) -> None:
+        self._queued += sign * len(items)
+        self._queued_bytes += sign * sum(item.size for item in items)
+
+    def _wake(self, line: Line) -> None:
+        self._awake[line.topic] = None
+        if not self._is_flushing:
+            self._is_flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send the next batch of every topic that has one: once a round of the loop, in one write."""
+        self._is_flushing = False
+        session = self._connection.session if self._connection.is_ready else None
+        awake, self._awake = self._awake, {}
+        for topic in awake:
+            line = self._lines.get(topic)
+            if line is None:
+                continue
+            if session is not None:
+                self._send_next(session, line)
+            if line.tell_if_empty():
+                del self._lines[topic]
+        if session is not None:
+            session.link.flush()
+
+    def _send_next(self, session: Session, line: Line) -> None:
+        replica = self._heard.get(line.topic)
+        items, refused = line.next_items(replica)
+        if refused:
+            self._give_up(line, refused, "the topic is not heard")
+        if items:
+            self._ask(
+                session, line, line.compose(items, next(self._numbers), replica, self._node, self._seal)
+            )
+
+    # Asking Redis
+
+    def _ask(self, session: Session, line: Line, sent: Sent) -> None:
+        """Ask Redis to append a batch; when it is too late for that, only what became of it."""
+        replica = sent.replica
+        is_too_late = sent.asked > 0 and (
+            sent.items[0].since < asyncio.get_running_loop().time() - self._times.queue
+            or (replica is not None and self._heard.get(line.topic) is not replica)
+        )
+        sent.asked += 1
+        sent.is_asked = True
+        session.call(
+            APPEND,
+            self._keys.of(line.topic),
+            [
+                self._node,
+                sent.number,
+                replica.epoch if replica is not None else "",
+                1 if replica is not None else 0,
+                "settle" if is_too_late else "append",
+                self._keys.channel(line.topic),
+                "PUBLISH",
+                len(sent.items),
+                self._bounds.entries,
+                self._bounds.bytes,
+                int(self._bounds.age * 1000),
+                sent.meta.packed,
+                sent.body,
+                *sent.meta.parts,
+            ],
+            partial(self._answered, session, line, sent),
+        )
+
+    def _answered(self, session: Session, line: Line, sent: Sent, reply: Reply) -> None:
+        if line.sent is not sent:
+            return
+        if isinstance(reply, LinkLost):
+            sent.is_asked = False  # asked again under the same number once the link is back
+        elif isinstance(reply, hiredis.ReplyError):
+            self._refused(session, line, sent, Refused(str(reply)))
+        else:
+            line.sent = None
+            self._judged(line, sent, reply)
+            self._wake(line)
+
+    def _judged(self, line: Line, sent: Sent, reply: list[Any]) -> None:
+        verdict, replica = reply[0], sent.replica
+        if verdict == b"ok":
+            self._settle(sent, reply)
+            if reply[1] < 0:
+                self._connection.note_trouble(reply[2].decode())
+                if line.topic in self._heard:
+                    self._unheard(self._heard[line.topic])
+        elif verdict == b"stale":
+            line.returned, line.waiting_for = sent.items, reply[1]
+            self._hand_back(line)
+        elif verdict != b"never" and replica is None:
+            self._settle(sent, reply)  # said by somebody else, or there is no such topic
+        else:
+            self._give_up(line, sent.items, "Redis did not take it")
+            if verdict != b"never" and replica is not None:
+                self._broken(replica, "this node was taken for dead, or Redis lost the topic")
+
+    def _refused(self, session: Session, line: Line, sent: Sent, error: Refused) -> None:
+        """Redis answered with an error: find out what that says of the batch."""
+        self._connection.note_trouble(str(error))
+        is_unknown = sent.asked > 1 and error.word in NOT_DONE - JUDGED
+        if error.word in ELSEWHERE or is_unknown:
+            session.link.abort(str(error))
+        if error.word == "NOSCRIPT" or is_unknown:
+            sent.is_asked = False  # it says nothing of the time before: asked again over the next link
+            return
+        line.sent = None
+        self._give_up(line, sent.items, str(error))
+        if error.word not in NOT_DONE:
+            log.error(
+                "broker.script_failed", topic=line.topic, why=str(error), next="the topic is entered anew"
+            )
+            if sent.replica is not None:
+                self._broken(sent.replica, str(error))
+        self._wake(line)
+
+    # What comes of it
+
+    def _settle(self, sent: Sent, reply: list[Any]) -> None:
+        self._count(sent.items, -1)
+        for item in sent.items:
+            if item.answer is not None and not item.answer.done():
+                item.answer.set_result(reply)
+
+    def _give_up(self, line: Line, items: Sequence[Item], why: str) -> None:
+        """These were not appended and will not be."""
+        self._count(items, -1)
+        for item in items:
+            if item.answer is not None and not item.answer.done():
+                item.answer.set_exception(BrokerUnavailable(why))
+        drafts = [item.draft for item in items if item.draft is not None]
+        if drafts:
+            self._hearer.unavailable(line.topic, drafts)
+
+    def _hand_back(self, line: Line) -> None:
+        """Have drafts judged anew once the node has heard why."""
+        if line.waiting_for is None:
+            return
+        replica = self._heard.get(line.topic)
+        if replica is None:
+            self._give_up(line, line.take_drafts(), "the topic is not heard")
+        elif replica.position >= line.waiting_for:
+            items = line.take_drafts()
+            self._count(items, -1)
+            self._hearer.stale(line.topic, [item.draft for item in items if item.draft is not None])
