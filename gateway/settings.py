@@ -104,6 +104,10 @@ class Settings:
             raise SettingsError("--workers", "more than one needs --redis: workers share topics through it")
         if self.workers < 1:
             raise SettingsError("--workers", "must be at least 1")
+        if self.workers > 1 and self.metrics_port is not None:
+            raise SettingsError(
+                "--metrics-port", "shows one process; with several workers scrape each on loopback"
+            )
         if not 0 <= self.port <= 65535:
             raise SettingsError("MCPX_PORT", "must be 0 to 65535")
         if self.jwt_secret is not None:

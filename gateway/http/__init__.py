@@ -1,0 +1,1 @@
+"""Thin shells around the node: WebSocket, admin REST, documents, operations and the chat page."""

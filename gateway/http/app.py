@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import secrets
@@ -12,17 +13,20 @@ from uuid import uuid4
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from gateway.audit import AuditLog
 from gateway.broker.memory import MemoryBroker
 from gateway.broker.protocol import Broker
+from gateway.broker.redis_broker import RedisBroker
 from gateway.broker.state_file import StateFile
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError, SettingsError
+from gateway.http.admin import admin_routes
+from gateway.http.documents import document_routes
 from gateway.http.guard import Guard, HostCheck
+from gateway.http.metrics_port import served_beside
+from gateway.http.ops import metrics_app, ops_routes
 from gateway.http.pages import page_routes
 from gateway.http.problems import EXCEPTION_HANDLERS
 from gateway.http.websocket import OutboxLimits, WebSocketDoor
@@ -83,8 +87,10 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             log.error("gateway.refused_to_start", why=str(error))  # noqa: TRY400  # says it all
             logging.getLogger("uvicorn.error").disabled = True  # it would add a traceback that says no more
             raise
+        beside = metrics_app(node.broker, metrics, lambda: node.is_draining)
         try:
-            yield
+            async with served_beside(beside, settings.host, settings.metrics_port):
+                yield
         finally:
             await node.stop()
             await keys.stop()
@@ -93,8 +99,14 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         routes=[
             Route("/ws", door),
             WebSocketRoute("/ws", door),
-            Route("/readyz", _ready),
-            Route("/livez", _ready),
+            *admin_routes(node.broker, lambda: keys.reader, audit, clock, metrics),
+            *ops_routes(
+                node.broker,
+                metrics,
+                lambda: node.is_draining,
+                metrics_to_loopback=settings.metrics_port is None,
+            ),
+            *document_routes(),
             *page_routes(),
         ],
         middleware=[Middleware(HostCheck, guard=guard)],
@@ -102,18 +114,28 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.node = node
+    metrics.gauge("connections", "Connections on this node", lambda: node.connections)
+    metrics.gauge("topics", "Topics that this node hears", lambda: len(node.topics))
+    metrics.gauge("broker_up", "Whether the broker answers", lambda: node.broker.is_available)
     return app
-
-
-async def _ready(_: Request) -> Response:
-    return PlainTextResponse("ok\n")
 
 
 def _broker(settings: Settings, clock: Clock) -> Broker:
     if settings.redis_url is None:
         state = StateFile(settings.ready_state_dir() / "rights.json")
         return MemoryBroker(new_epoch=lambda: secrets.token_hex(4), state=state)
-    raise SettingsError("--redis", "comes with the Redis broker")
+    # Nodes that share topics share the secret that signs tokens; what they sign
+    # for each other is another key made of it, so that neither passes for the other.
+    secret = hashlib.sha256(b"mcpx bus " + (settings.jwt_secret or "").encode()).digest()
+    try:
+        return RedisBroker(
+            settings.redis_url,
+            prefix=settings.redis_prefix,
+            clock=clock,
+            secret=secret if settings.jwt_secret else b"",
+        )
+    except ValueError as error:
+        raise SettingsError("MCPX_REDIS_URL", str(error)) from None
 
 
 def from_environment() -> Starlette:
