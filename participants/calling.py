@@ -125,7 +125,7 @@ class _Line:
             answer = _error(request.id, as_mcp_error(error))
         except MCPError as error:
             answer = _error(request.id, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the edge of a task: the client is told nothing internal
             _log.exception("call.failed", extra={"method": request.method, "target": self._target})
             answer = _error(request.id, MCPError(INTERNAL_ERROR, "The call could not be made"))
         finally:

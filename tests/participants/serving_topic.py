@@ -112,7 +112,7 @@ class MemoryMember:
         peer = self.topic.members[target]
         id = f"env-{next(self.topic.ids)}"
 
-        async def notify(method: str, params: JsonObject | None) -> None:
+        async def notify(method: str, params: JsonObject | None = None) -> None:
             handler = on_progress if method == "notifications/progress" else on_notification
             self.topic.said.append((target, self.id, method, _over_the_wire(params), id))
             if handler is not None:

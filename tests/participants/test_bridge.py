@@ -25,6 +25,7 @@ from participants.conversation import Notification
 from participants.eras import with_envelope
 from participants.errors import RequestFailed
 from tests.npm_servers import npm_server
+from tests.participants.bridge_processes import until
 from tests.participants.serving_topic import MemoryMember, MemoryTopic
 
 SERVER = str(Path(__file__).with_name("bridge_servers.py"))
@@ -185,12 +186,6 @@ async def test_a_cancelled_call_is_cancelled_in_the_server() -> None:
     said = [entry["line"] for entry in logs if entry["event"] == "child.wrote_stderr"]
     assert len(said) == 1
     assert said[0].removeprefix("cancelled ").isdecimal()
-
-
-async def until(condition: Any) -> None:
-    """Wait for what another process does, which sends no event; the caller bounds it."""
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 async def test_a_list_that_changed_is_told_to_the_whole_topic() -> None:

@@ -9,10 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -21,6 +18,7 @@ from participants.bridge.child import Child, ChildCommand, running
 from participants.bridge.environment import child_environment
 from participants.bridge.errors import ChildNotStarted
 from participants.bridge.session import ChildSession
+from tests.participants.bridge_processes import is_alive, killed_afterwards, wait_all_gone
 
 SERVER = str(Path(__file__).with_name("bridge_servers.py"))
 SOON = 10
@@ -31,21 +29,6 @@ def command(behaviour: str = "", **extra: str) -> ChildCommand:
     return ChildCommand((sys.executable, SERVER, behaviour), child_environment(os.environ, extra=extra))
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be reaped does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-
-async def wait_all_gone(pids: list[int]) -> None:
-    async with asyncio.timeout(SOON):
-        while any(is_alive(pid) for pid in pids):
-            await asyncio.sleep(0.02)  # another's child sends no event
-
-
 async def family_of(child: Child) -> list[int]:
     """Meet the server and return the pids of it and all that it started, the keeper included."""
     async with ChildSession.over(child, client=ME, heard=lambda method, params: None) as session:
@@ -53,16 +36,6 @@ async def family_of(child: Child) -> list[int]:
         result = await session.call("tools/call", {"name": "pids"}, lambda method, params: None)
         pids: list[int] = json.loads(result["content"][0]["text"])
         return [child.pid, *pids]
-
-
-@contextmanager
-def killed_afterwards(pids: list[int]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_server_that_reads_the_end_of_its_input_goes_by_itself() -> None:
@@ -97,21 +70,19 @@ async def test_a_tree_ends_when_its_server_ends_first() -> None:
 
 
 async def test_a_cancelled_block_leaves_no_process() -> None:
-    pids: list[int] = []
+    known: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
 
     async def use() -> None:
         async with running(command("family")) as child:
-            pids.extend(await family_of(child))
+            known.set_result(await family_of(child))
             await asyncio.Event().wait()
 
     async with asyncio.timeout(20):
         task = asyncio.create_task(use())
-        while len(pids) < 4:
-            await asyncio.sleep(0.01)
-        task.cancel()
+        pids = await known
         while not task.done():  # whoever cancels again and again does not get through
-            await asyncio.sleep(0.05)
             task.cancel()
+            await asyncio.wait({task}, timeout=0.05)
 
     assert task.cancelled()
     assert not any(is_alive(pid) for pid in pids)
@@ -158,7 +129,8 @@ async def test_a_bridge_that_is_killed_leaves_no_process() -> None:
         bridge.kill()
         await bridge.wait()
 
-        await wait_all_gone(pids)
+        async with asyncio.timeout(SOON):
+            await wait_all_gone(pids)
 
 
 async def test_a_keeper_that_is_killed_takes_its_server_along() -> None:
@@ -172,10 +144,12 @@ async def test_a_keeper_that_is_killed_takes_its_server_along() -> None:
 async def test_the_server_sees_only_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
     monkeypatch.setenv("MCPX_TOKEN", "s3cret")
-    async with running(command(GIVEN="yes")) as child:
-        async with ChildSession.over(child, client=ME, heard=lambda method, params: None) as session:
-            await session.meet()
-            result = await session.call("tools/call", {"name": "env"}, lambda method, params: None)
+    async with (
+        running(command(GIVEN="yes")) as child,
+        ChildSession.over(child, client=ME, heard=lambda method, params: None) as session,
+    ):
+        await session.meet()
+        result = await session.call("tools/call", {"name": "env"}, lambda method, params: None)
 
     seen: dict[str, str] = json.loads(result["content"][0]["text"])
     assert seen["GIVEN"] == "yes"
@@ -201,10 +175,11 @@ async def test_what_a_server_says_last_is_kept_for_whoever_looks_for_the_reason(
 
 
 async def test_lines_that_are_no_messages_are_passed_over() -> None:
-    heard: list[Any] = []
-    async with running(command()) as child:
-        async with ChildSession.over(child, client=ME, heard=lambda *said: heard.append(said)) as session:
-            facts = await session.meet()
+    async with (
+        running(command()) as child,
+        ChildSession.over(child, client=ME, heard=lambda method, params: None) as session,
+    ):
+        facts = await session.meet()
 
     assert facts.name == "test server"
     assert facts.version == "2025-06-18"
