@@ -56,7 +56,7 @@ system: ## Install the Debian packages that the tests need: Redis, Chromium, git
 .PHONY: run
 run: install ## Start the main job: gateway, a real MCP server, an agent that may only propose
 	@$(call need,git=git)
-	@exec $(BIN)/mcpx run $(RUN_ARGS)
+	@$(BIN)/mcpx run $(RUN_ARGS) || [ $$? -eq 130 ] # Ctrl-C is how it ends
 
 # -- check -------------------------------------------------------------------
 
