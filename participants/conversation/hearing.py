@@ -185,8 +185,10 @@ class Listener:
     def _welcome(self, head: Head, message: WelcomePayload, now: float) -> Steps:
         state = self._state
         you = peer_of(message.you)
-        if head.to != (you.id,) or state.id not in {None, you.id}:
-            raise PayloadError("it welcomes another")
+        if head.to != (you.id,):
+            raise PayloadError("a welcome is addressed to the one whom it welcomes")
+        if state.id not in {None, you.id}:
+            return [OtherSeen(*head)]  # "other participants can safely ignore this message" (3.5.1)
         state.id, state.capabilities = you.id, you.capabilities
         others = tuple(peer_of(record) for record in message.participants if record.id != you.id)
         state.roster.replace((you, *others))
@@ -210,11 +212,14 @@ class Listener:
 
     def _error(self, head: Head, message: SystemErrorPayload, now: float) -> Steps:
         if self._state.id not in head.to:
-            raise PayloadError("it is another's to hear")
+            return [OtherSeen(*head)]  # a notice of another's violation (6.4)
         steps: Steps = [ErrorHeard(*head, message.error, message.message)]
         call = self._state.calls.by_envelope(head.correlation_id)
-        if call is None or call.accepted:
+        if call is None:
+            return steps
+        if call.accepted:
             # What has its place in the order stays; only its sending again was refused.
+            call.wanted_again = message.error != ErrorCode.CAPABILITY_VIOLATION
             return steps
         if message.error != ErrorCode.CAPABILITY_VIOLATION:
             retry = message.retry_after_ms if isinstance(message.retry_after_ms, int) else None

@@ -118,20 +118,21 @@ class Speaker:
         Raises:
             NotAllowed: neither is granted.
             NeedsAllMode: it had to be a proposal, in Directed mode.
-            TargetRequired: a request names one target.
+            TargetRequired: a request names one target, and a proposal is not wanted or not granted.
             KindError: `method` cannot stand in a kind.
         """
         kind = kind_for(REQUEST, method, params)
         held = self._state.capabilities
         addressed = target is not None or is_broadcastable(method)
-        if way is Way.REQUEST and not addressed:
+        may_propose = way is not Way.REQUEST and held.grants(_proposed(kind))
+        if not addressed and not may_propose and (way is Way.REQUEST or held.grants(kind)):
             raise TargetRequired(method)
         if way is Way.REQUEST or (way is Way.AUTO and addressed and held.grants(kind)):
             call = Call(self._new_id(), Stage.ASKED, kind, params, target, expires_in=expires_in)
             call.may_propose = way is Way.AUTO
             said = self._request(call, now, correlation_id=None)
         else:
-            if way is Way.AUTO and not held.grants(_proposed(kind)):
+            if way is Way.AUTO and not may_propose:
                 raise NotAllowed(str(kind), held.nearest(kind))
             call = Call(self._new_id(), Stage.PROPOSED, kind, params, target, expires_in=expires_in)
             said = self.propose(call, now)
