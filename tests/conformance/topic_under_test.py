@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -114,10 +114,8 @@ class TopicUnderTest:
         """Bring in the conductor."""
         async with self.join("conductor", MARKER) as conductor:
             self._conductor = conductor
-            listening = asyncio.create_task(_listen(conductor.socket))
-            yield self
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            async with listening(conductor):
+                yield self
 
     @asynccontextmanager
     async def join(
@@ -176,7 +174,18 @@ class TopicUnderTest:
         )
 
 
-async def _listen(socket: ClientConnection) -> None:
-    """Take what comes and forget it, so as never to stand behind."""
-    async for _ in socket:
-        pass
+@asynccontextmanager
+async def listening(seat: Seat) -> AsyncIterator[None]:
+    """Take what comes to a seat and forget it, so that it never stands behind."""
+
+    async def take() -> None:
+        with suppress(ConnectionClosed):
+            async for _ in seat.socket:
+                pass
+
+    taking = asyncio.create_task(take())
+    try:
+        yield
+    finally:
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
