@@ -66,21 +66,21 @@ class RedisServer:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read_output, args=(process, ready), daemon=True)
+        told = threading.Event()
+        self._reader = threading.Thread(target=self._read_output, args=(process, told), daemon=True)
         self._reader.start()
-        if not ready.wait(READY_WITHIN_S) or process.poll() is not None:
+        if not told.wait(READY_WITHIN_S) or not any(READY in line for line in self._output):
             self.kill()
             raise RuntimeError("redis-server did not start:\n" + "".join(self._output))
 
-    def _read_output(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
+    def _read_output(self, process: subprocess.Popen[str], told: threading.Event) -> None:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
                 self._output.append(line)
                 if READY in line:
-                    ready.set()
-        ready.set()  # it ended: nobody needs to wait longer
+                    told.set()
+        told.set()  # it ended: nobody needs to wait longer
 
     def pause(self) -> None:
         """Stop it in its tracks: links stay open, nothing answers."""
