@@ -188,11 +188,16 @@ def _parse(line: bytes) -> JsonObject | None:
     return record if isinstance(record.get("prev"), str) else None
 
 
+def without_tokens(text: str) -> str:
+    """Return a text in which nothing that looks like a JWT stands."""
+    return _TOKEN.sub("[token]", text)
+
+
 def _clean(value: Any) -> Any:
     """Return a JSON value without tokens and without endless texts."""
     match value:
         case str():
-            return _TOKEN.sub("[token]", value)[:_MAX_TEXT]
+            return without_tokens(value)[:_MAX_TEXT]
         case dict():
             return {_clean(str(name)): _clean(member) for name, member in value.items()}
         case list() | tuple():

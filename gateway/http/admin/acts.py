@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from capabilities import Amendment, Revocation
-from gateway.audit import Act, AuditLog, Outcome
+from gateway.audit import Act, AuditLog, Outcome, without_tokens
 from gateway.broker.protocol import Broker, ParticipantRecord
 from gateway.clock import Clock
 from gateway.core import Ended, Joined, timestamp
@@ -153,7 +153,7 @@ class Acts:
         if asked.topic is not None and not is_topic(asked.topic):
             raise Problem(ProblemCode.INVALID_BODY, "'topic' is no topic's name")
         by, at, lifetime = admin.id, self._clock.now(), self._max_token_lifetime_s()
-        topic, reason = asked.topic, asked.reason
+        topic, reason = asked.topic, without_tokens(asked.reason)
         if asked.jti is not None:
             return Revocation.of_token(
                 asked.jti, by=by, at=at, max_lifetime_s=lifetime, topic=topic, reason=reason
