@@ -44,6 +44,7 @@ from participants.inner_ids import (
     unsubscribed,
 )
 from participants.mcp_errors import as_mcp_error
+from participants.pacing import Pace
 from participants.switchboard import Member, Switchboard
 from schemas import JsonObject
 
@@ -103,6 +104,7 @@ class _Service:
         self._me, self._server, self._state, self._options = me, server, state, options
         self._handshakes: OrderedDict[str, ServerRunner[Any]] = OrderedDict()
         self._working: set[asyncio.Task[JsonObject]] = set()
+        self._pace = Pace()
 
     async def answer(self, request: Request) -> JsonObject:
         """Answer one request, or raise `RequestFailed`; a cancelled one stops its handler."""
@@ -111,7 +113,9 @@ class _Service:
         if handshake is None and is_modern_only(request.method) and not has_envelope(params):
             params = with_envelope(params, client={"name": request.sender, "version": ""})
         runner = handshake or self._runner_for(request.sender, request.method, params)
-        context = _RequestContext(self._me, request, params, may_ask_back=handshake is not None)
+        context = _RequestContext(
+            self._me, request, params, pace=self._pace, may_ask_back=handshake is not None
+        )
         try:
             result = await self._work(request, context, runner, params)
         except Exception as error:
@@ -262,9 +266,10 @@ class _RequestContext:
     """The SDK's `DispatchContext` for one request of the topic."""
 
     def __init__(
-        self, me: Member, request: Request, params: JsonObject | None, *, may_ask_back: bool
+        self, me: Member, request: Request, params: JsonObject | None, *, pace: Pace, may_ask_back: bool
     ) -> None:
         self._me, self._request, self._params = me, request, params
+        self._pace = pace
         self._open = True
         self._progress_token = progress_token_of(params)
         self.transport = TransportContext(kind="mcpx", can_send_request=may_ask_back)
@@ -295,7 +300,7 @@ class _RequestContext:
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         del opts
-        if not self._open:
+        if not (self._open and self._pace.lets_through(method, asyncio.get_running_loop().time())):
             return
         message = readdressed(
             method,

@@ -7,7 +7,7 @@ serves a server and calls others at once needs both shared out.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from capabilities import CapabilitySet
 from participants.client import NotificationHandler, Request, RequestHandler
-from participants.conversation import Notification, Outcome
+from participants.conversation import Notification, Outcome, Peer
 from participants.errors import METHOD_NOT_FOUND, RequestFailed
 from schemas import JsonObject
 
@@ -34,6 +34,9 @@ class Member(Protocol):
 
     @property
     def capabilities(self) -> CapabilitySet: ...
+
+    @property
+    def roster(self) -> Mapping[str, Peer]: ...
 
     async def request(
         self,

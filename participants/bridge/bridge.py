@@ -42,12 +42,15 @@ from participants.inner_ids import (
     resubscribed,
     unsubscribed,
 )
+from participants.pacing import Pace
 from participants.switchboard import Member, Switchboard
 from schemas import JsonObject
 
 log: Final = structlog.get_logger(__name__)
 
 LEVELS_REMEMBERED: Final = 1024
+SUBSCRIBED_WITHIN_S: Final = 5.0
+"""Seconds for a restarted server to take a subscription up again."""
 CLIENT: Final[JsonObject] = {"name": "mcpx-bridge", "version": "0.1.0"}
 
 
@@ -74,6 +77,7 @@ class Bridge:
         self._in_flight: dict[str, Request] = {}
         self._levels: OrderedDict[str, str] = OrderedDict()
         self._subscribers = Subscribers()
+        self._pace = Pace()
         self._announcer = Courier(self._announce)
         self.upkeep = Upkeep(
             command, client=CLIENT, heard=self._announcer.bring, backoff=backoff, chance=chance
@@ -138,9 +142,10 @@ class Bridge:
         token = progress_token_of(request.params)
 
         async def notify(method: str, said: JsonObject | None) -> None:
-            await request.notify(
-                method, readdressed(method, said, request_id=request.rpc_id, progress_token=token)
-            )
+            if self._pace.lets_through(method, asyncio.get_running_loop().time()):
+                await request.notify(
+                    method, readdressed(method, said, request_id=request.rpc_id, progress_token=token)
+                )
 
         self._in_flight[request.id] = request
         courier = Courier(notify)
@@ -229,12 +234,16 @@ class Bridge:
         if me is None or method == CANCELLED:
             return
         if method == RESOURCE_UPDATED:
-            for peer in self._subscribers.of(params):
-                await me.notify(peer, method, params)
+            for uri, peer in self._subscribers.of(params):
+                if peer in me.roster:
+                    await me.notify(peer, method, params)
+                else:
+                    self._subscribers.remove(uri, peer)
         elif method == LOG_MESSAGE and len(self._in_flight) == 1:
             # The era of handshakes does not say for whom; with one requester there is no doubt.
             (request,) = self._in_flight.values()
-            await request.notify(method, params)
+            if self._pace.lets_through(method, asyncio.get_running_loop().time()):
+                await request.notify(method, params)
         elif method == LOG_MESSAGE:
             log.info("child.logged", server=self.upkeep.name, level=str((params or {}).get("level"))[:16])
         else:
@@ -270,9 +279,10 @@ class Bridge:
         for uri in self._subscribers.uris:
             if session.facts.era is Era.HANDSHAKE:
                 try:
-                    await session.call("resources/subscribe", {"uri": uri}, _deaf)
-                except MCPError as error:
-                    log.warning("subscription.lost", server=self.upkeep.name, why=error.message)
+                    async with asyncio.timeout(SUBSCRIBED_WITHIN_S):
+                        await session.call("resources/subscribe", {"uri": uri}, _deaf)
+                except (MCPError, TimeoutError) as error:
+                    log.warning("subscription.lost", server=self.upkeep.name, why=str(error))
         for part, method in LIST_CHANGED.items():
             if part in session.facts.capabilities:
                 self._announcer.bring(method, None)

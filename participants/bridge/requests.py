@@ -118,10 +118,10 @@ class Subscribers:
         self._forget_if_empty(uri)
         return uri not in self._peers
 
-    def of(self, params: JsonObject | None) -> tuple[str, ...]:
-        """Who is to be told of a `notifications/resources/updated`."""
+    def of(self, params: JsonObject | None) -> tuple[tuple[str, str], ...]:
+        """The resource of a `notifications/resources/updated`, with each peer that is to be told."""
         uri = cast("object", (params or {}).get("uri"))
-        return tuple(self._peers.get(uri, ())) if isinstance(uri, str) else ()
+        return tuple((uri, peer) for peer in self._peers.get(uri, ())) if isinstance(uri, str) else ()
 
     @property
     def uris(self) -> tuple[str, ...]:

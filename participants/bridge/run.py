@@ -85,10 +85,12 @@ async def _stay(
 def _told_to_end() -> Generator[asyncio.Event]:
     """An event that the signals which end a program set; afterwards they mean what they meant before."""
     loop, ending = asyncio.get_running_loop(), asyncio.Event()
-    for number in _ENDING:
+    # What is ignored stays so: `nohup` means it.
+    heeded = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heeded:
         loop.add_signal_handler(number, ending.set)
     try:
         yield ending
     finally:
-        for number in _ENDING:
+        for number in heeded:
             loop.remove_signal_handler(number)

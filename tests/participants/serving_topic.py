@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from capabilities import CapabilitySet
 from participants.client import NotificationHandler, Request, RequestHandler
-from participants.conversation import Notification, Outcome, kind_for
+from participants.conversation import Notification, Outcome, Peer, kind_for
 from participants.errors import METHOD_NOT_FOUND, NotAllowed, ProposalRejected, RequestFailed, RequestTimeout
 from schemas import JsonObject
 
@@ -56,6 +56,10 @@ class MemoryMember:
         self.notification_handler: NotificationHandler | None = None
         self.asked: list[Request] = []
         self._told: asyncio.Queue[Notification] = asyncio.Queue()
+
+    @property
+    def roster(self) -> dict[str, Peer]:
+        return {id: Peer(id, member.capabilities) for id, member in self.topic.members.items()}
 
     def on_request(self, handler: RequestHandler, *, concurrency: int = 16) -> None:
         self.request_handler = handler

@@ -257,6 +257,21 @@ async def test_a_changed_resource_is_told_to_those_who_subscribed() -> None:
     assert not_told.empty()
 
 
+async def test_who_left_is_not_told_of_resources_any_more() -> None:
+    topic = MemoryTopic()
+    alice, bob = topic.join("alice"), topic.join("bob")
+    told: asyncio.Queue[Notification] = asyncio.Queue()
+    bob.on_notification(told.put)
+    async with bridged(topic, *misbehaving()), asyncio.timeout(SOON):
+        for member in (alice, bob):
+            await asks(member, "resources/subscribe", {"uri": "test://thing"})
+        del topic.members["alice"]
+        await asks(bob, "tools/call", calls("touch"))
+        await told.get()
+
+    assert [target for _, target, method, _, _ in topic.said if method.endswith("updated")] == ["bob"]
+
+
 async def test_the_server_hears_once_that_nobody_is_subscribed_any_more() -> None:
     topic = MemoryTopic()
     alice, bob = topic.join("alice"), topic.join("bob")

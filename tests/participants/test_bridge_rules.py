@@ -18,6 +18,7 @@ from participants.bridge.stderr import StderrBudget
 from participants.bridge.tools import sound_tools, why_unsound
 from participants.eras import Era, ServerFacts, with_envelope
 from participants.inner_ids import readdressed, with_progress_token
+from participants.pacing import Pace
 
 OLD = ServerFacts(Era.HANDSHAKE, "2025-11-25", {"tools": {"listChanged": True}}, {"name": "old"}, "Be kind.")
 NEW = ServerFacts(Era.MODERN, "2026-07-28", {"tools": {}, "resources": {"subscribe": True}}, {"name": "new"})
@@ -261,7 +262,7 @@ def test_the_server_stops_telling_when_nobody_is_left_who_asked() -> None:
     subscribers.add("x:y", "alice")
     subscribers.add("x:y", "bob")
 
-    assert subscribers.of({"uri": "x:y"}) == ("alice", "bob")
+    assert subscribers.of({"uri": "x:y"}) == (("x:y", "alice"), ("x:y", "bob"))
     assert not subscribers.remove("x:y", "alice")
     assert subscribers.remove("x:y", "bob")
     assert subscribers.uris == ()
@@ -277,6 +278,19 @@ def test_there_is_a_most_of_subscriptions() -> None:
     assert subscribers.uris == ("a:", "b:")
     subscribers.remove("a:", "alice")
     assert subscribers.add("c:", "alice")
+
+
+# Pace
+
+
+def test_a_flood_of_progress_leaves_room_for_what_counts() -> None:
+    pace = Pace(per_second=10.0, at_once=3.0)
+
+    assert [pace.lets_through("notifications/progress", 0.0) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert pace.lets_through("notifications/tools/list_changed", 0.0)
+    assert pace.lets_through("notifications/progress", 0.1)
+    assert not pace.lets_through("notifications/message", 0.1)
+    assert pace.left_out == 3
 
 
 # Standard error
