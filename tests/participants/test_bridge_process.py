@@ -121,14 +121,15 @@ async def test_a_bridge_that_is_killed_leaves_no_process() -> None:
         sys.executable, "-c", textwrap.dedent(BRIDGE_THAT_IS_KILLED), stdout=subprocess.PIPE
     )
     assert bridge.stdout is not None
-    async with asyncio.timeout(SOON):
-        pids: list[int] = json.loads(await bridge.stdout.readline())
-    with killed_afterwards(pids):
+    try:
+        async with asyncio.timeout(SOON):
+            pids: list[int] = json.loads(await bridge.stdout.readline())
         assert all(is_alive(pid) for pid in pids)
-
+    finally:
         bridge.kill()
         await bridge.wait()
 
+    with killed_afterwards(pids):
         async with asyncio.timeout(SOON):
             await wait_all_gone(pids)
 
