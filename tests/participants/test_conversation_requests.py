@@ -388,7 +388,8 @@ def test_a_notification_that_belongs_to_a_request_names_it(payload: dict[str, An
 
     ann.forge(f"mcp/request:{payload['method']}", payload, to=["files"])
 
-    assert files.all(CancelServing) == files.all(Told) == []
+    assert files.all(CancelServing) == []
+    assert files.all(Told) == []
     assert dict(files.conversation.misbehaviour) == {"ann": 1}
 
 
@@ -403,7 +404,8 @@ def test_only_who_was_asked_tells_of_progress_and_logs(method: str) -> None:
     payload = {**progress(), "method": method}
 
     mallory.forge(f"mcp/request:{method}", payload, to=["ann"], correlation_id=call.id)
-    assert ann.all(CallNotified) == ann.all(Told) == []
+    assert ann.all(CallNotified) == []
+    assert ann.all(Told) == []
     assert dict(ann.conversation.misbehaviour) == {"mallory": 1}
 
     files.publish(files.conversation.notify_about(call.id, method, payload["params"], topic.now))
