@@ -78,7 +78,7 @@ def test_another_protocol_is_refused_naming_both(protocol: str) -> None:
     assert refusal.value.envelope_id == "e-1"
 
 
-@spec("mcpx envelope required fields", "mcpx envelope wrong types")
+@spec("mcpx envelope required fields", "mcpx envelope wrong types", "mcpx envelope payload object")
 @pytest.mark.parametrize("field", ["protocol", "id", "from", "kind", "payload"])
 @pytest.mark.parametrize("value", [_ABSENT, None, 7, 1.5, True, []])
 def test_a_required_field_that_is_missing_or_of_another_type_is_refused_by_name(
