@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from participants.cli.addresses import DEFAULT_URL, GatewayAddress
-from participants.cli.console import say
+from participants.cli.console import one_line, say
 from participants.cli.credentials import find_token
 from participants.cli.errors import CommandError, UsageRefused
+from participants.cli.shapes import as_object, as_texts
 from schemas import NameRefused, check_participant_id, check_topic
 
 UrlOption = Annotated[
@@ -122,22 +123,14 @@ def _issued(
 
 
 def _topic_of(token: str) -> str:
-    topics = read_unverified(token).get("topics")
-    match topics:
-        case [str(only)] if not only.endswith("*"):
-            return check_topic(only)
-        case _:
-            raise UsageRefused(
-                "There is no topic",
-                why=f"The token names {_said(topics)}, so one must be chosen",
-                do="Name it with --topic, or set MCPX_TOPIC",
-            )
-
-
-def _said(topics: Any) -> str:
-    if isinstance(topics, list) and topics and all(isinstance(name, str) for name in topics):
-        return ", ".join(topics[:8])
-    return "no topic"
+    topics = as_texts(read_unverified(token).get("topics")) or []
+    if len(topics) == 1 and not topics[0].endswith("*"):
+        return check_topic(topics[0])
+    raise UsageRefused(
+        "There is no topic",
+        why=f"The token names {', '.join(map(one_line, topics[:8])) or 'none'}, so one must be chosen",
+        do="Name it with --topic, or set MCPX_TOPIC",
+    )
 
 
 def read_unverified(token: str) -> dict[str, Any]:
@@ -149,10 +142,10 @@ def read_unverified(token: str) -> dict[str, Any]:
     """
     try:
         _, body, _ = token.split(".")
-        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        claims = as_object(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
     except (ValueError, binascii.Error, RecursionError):
         claims = None
-    if not isinstance(claims, dict):
+    if claims is None:
         raise CommandError(
             "What was given is no token", why="A token is three parts of base64url with dots between"
         )

@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlsplit
 
 import typer
@@ -16,6 +16,7 @@ from participants.cli.addresses import GatewayAddress
 from participants.cli.credentials import find_token
 from participants.cli.errors import CommandError, ExitCode
 from participants.cli.keys import require_keys
+from participants.cli.shapes import as_object
 from schemas import JsonObject
 
 AdminTokenFileOption = Annotated[
@@ -100,7 +101,7 @@ def _object_of(response: Any) -> JsonObject:
         value = response.json()
     except ValueError:
         return {}
-    return cast("JsonObject", value) if isinstance(value, dict) else {"items": value}
+    return as_object(value) or {}
 
 
 def admin_client(

@@ -13,6 +13,7 @@ from participants.cli.admin_client import AdminTokenFileOption, admin_client, pa
 from participants.cli.console import one_line, put, put_json, say
 from participants.cli.durations import parse_duration, spoken
 from participants.cli.errors import UsageRefused
+from participants.cli.shapes import as_shape, as_texts
 from schemas import JsonObject, NameRefused, check_participant_id, check_topic
 
 TopicOption = Annotated[
@@ -99,7 +100,7 @@ def revoke(
         put_json(answer)
     else:
         closed = answer.get("closed")
-        count = len(closed) if isinstance(closed, list) else closed if isinstance(closed, int) else 0
+        count = closed if isinstance(closed, int) else len(as_shape(closed, list[Any]) or [])
         put(f"revoked {participant or jti}")
         say(f"{count} open connection(s) closed")
 
@@ -137,4 +138,4 @@ def _tell_change(participant: str, topic: str | None, ttl: str | None, answer: J
 
 
 def _texts(value: Any) -> list[str]:
-    return [one_line(item) for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return [one_line(text) for text in as_texts(value) or []]

@@ -18,6 +18,7 @@ import typer
 
 from participants.cli import (
     admin_commands,
+    audit_commands,
     bridge_command,
     decide_commands,
     doctor_command,
@@ -89,6 +90,7 @@ def build_app(extra: Sequence[EntryPoint] | None = None) -> typer.Typer:
     app.command("promote")(admin_commands.promote)
     app.command("revoke")(admin_commands.revoke)
     app.add_typer(token_commands.app, name="token")
+    app.add_typer(audit_commands.app, name="audit")
     app.command("doctor")(doctor_command.doctor)
     app.command("version")(version_command.version)
     for entry in entry_points(group=COMMANDS_GROUP) if extra is None else extra:

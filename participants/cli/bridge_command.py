@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+import os
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from participants.cli.access import ParticipantOption, TokenFileOption, TopicOption, UrlOption, find_access
+from participants.cli.access import (
+    Access,
+    TokenFileOption,
+    TopicOption,
+    UrlOption,
+    find_access,
+)
 from participants.cli.addresses import DEFAULT_URL
 from participants.cli.console import say
 from participants.cli.errors import UsageRefused
-
-if TYPE_CHECKING:
-    from participants.client import Participant
-    from participants.eras import ServerFacts
 
 
 def bridge(
@@ -24,7 +28,15 @@ def bridge(
     topic: TopicOption = None,
     url: UrlOption = DEFAULT_URL,
     token_file: TokenFileOption = None,
-    name: ParticipantOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            "-n",
+            metavar="ID",
+            help="Without a token: be this participant, by a token issued from this machine's key.",
+        ),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option("--env", "-e", metavar="KEY", help="Let the server see this variable."),
@@ -55,21 +67,28 @@ def bridge(
                 do="Set the variable for `mcpx bridge` and name it with --env",
             )
     access = find_access(url, topic, token_file, name, profile="server")
-    from participants.bridge import run_bridge
     from participants.cli.logs import log_to
+    from participants.cli.tasks import until_told
 
     log_to()
+    code = asyncio.run(until_told(_stay(access, command, env or ())))
+    if code:
+        raise typer.Exit(code)
 
-    def tell(me: Participant, facts: ServerFacts) -> None:
+
+async def _stay(access: Access, command: Sequence[str], handed_on: Sequence[str]) -> None:
+    """
+    Serve the topic with the command until cancelled.
+
+    Raises:
+        Closed: the connection ended for good.
+    """
+    from participants.bridge import Bridge, ChildCommand, child_environment
+    from participants.client import Participant
+
+    bridge = Bridge(ChildCommand(tuple(command), child_environment(os.environ, names=handed_on)))
+    me = Participant.connect(access.address.websocket_url, access.topic, access.token)
+    # The server first: who has joined a topic can be asked at once.
+    async with bridge.running() as facts, bridge.serving(me), me:
         say(f"{me.id} serves {facts.name or command[0]} in {access.topic}. Ctrl-C ends it.")
-
-    asyncio.run(
-        run_bridge(
-            command,
-            access.address.websocket_url,
-            access.topic,
-            access.token,
-            pass_env=env or (),
-            on_ready=tell,
-        )
-    )
+        raise await me.wait_closed()

@@ -34,6 +34,8 @@ CLOCK_LEEWAY_S: Final = 30.0
 """A gateway takes tokens that claim to be this much from the future, not more."""
 ASK_WITHIN_S: Final = 3.0
 _WEAK_BITS: Final = 128
+_READY: Final = 200
+_NOT_READY: Final = 503
 _OLDEST_PYTHON: Final = (3, 11)
 
 
@@ -225,9 +227,9 @@ def check_gateway(address: GatewayAddress) -> Iterable[Finding]:
     except httpx.HTTPError:
         yield from _nobody_answers(address)
         return
-    if answer.status_code == httpx.codes.OK:
+    if answer.status_code == _READY:
         yield Finding("gateway", Status.OK, f"{address.http_url} answers and is ready")
-    elif answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+    elif answer.status_code == _NOT_READY:
         yield Finding(
             "gateway",
             Status.WRONG,
@@ -298,12 +300,11 @@ def check_redis(env: Mapping[str, str]) -> Iterable[Finding]:
         return
     import redis
 
+    client: Any = redis.Redis  # its keyword arguments are untyped
     try:
-        with redis.Redis.from_url(
-            url, socket_timeout=ASK_WITHIN_S, socket_connect_timeout=ASK_WITHIN_S
-        ) as link:
-            info: Any = link.info()
-            seconds, micros = _pair(link.time())
+        with client.from_url(url, socket_timeout=ASK_WITHIN_S, socket_connect_timeout=ASK_WITHIN_S) as link:
+            version = str(link.info("server").get("redis_version", "0"))
+            seconds, micros = link.time()
             now = time.time()
             settings = {
                 name: _setting(link, name) for name in ("appendonly", "appendfsync", "maxmemory-policy")
@@ -317,7 +318,7 @@ def check_redis(env: Mapping[str, str]) -> Iterable[Finding]:
             "Check MCPX_REDIS_URL, its password, and that Redis runs",
         )
         return
-    yield from _judge_redis(str(info.get("redis_version", "0")), settings)
+    yield from _judge_redis(version, settings)
     if (apart := abs(now - seconds - micros / 1e6)) > CLOCK_LEEWAY_S:
         yield Finding(
             "clock", Status.WRONG, f"Redis' clock is {apart:.0f} s away", "", "Synchronise both with NTP"
@@ -390,10 +391,6 @@ def _setting(link: Any, name: str) -> str | None:
     except redis.RedisError:  # managed Redis often forbids CONFIG
         return None
     return None if value is None else str(value)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return int(value[0]), int(value[1])
 
 
 def _names(text: str) -> list[str]:

@@ -6,12 +6,15 @@ Both come to the same commands. Pure: nothing is done here.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
 
 from participants.cli.errors import UsageRefused
-from schemas import JsonObject, PayloadError, parse_strictly
+from schemas import JsonObject, PayloadError, RejectReason, parse_strictly
+
+_T = TypeVar("_T")
 
 HELP: Final = """\
 text                      say it to everybody
@@ -70,7 +73,7 @@ class Call:
 
     target: str | None
     method: str
-    params: JsonObject = field(default_factory=dict, hash=False)
+    params: JsonObject = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,16 @@ class Quit:
 
 Command = Say | Who | Pending | Approve | Reject | Call | SendEnvelope | Help | Quit
 
-REASONS: Final = frozenset({"denied", "policy", "invalid", "expired", "busy"})
+_SIMPLE: Final[dict[str, Command]] = {
+    "who": Who(),
+    "pending": Pending(),
+    "help": Help(),
+    "?": Help(),
+    "quit": Quit(),
+    "exit": Quit(),
+}
+
+REASONS: Final = frozenset(reason.value for reason in RejectReason)
 """Codes that a rejection may carry."""
 
 
@@ -114,31 +126,137 @@ def parse_line(line: str) -> Command | None:
     if not text.startswith("/"):
         return Say(text)
     name, _, rest = text[1:].partition(" ")
-    words = rest.split()
-    match name, words:
-        case ("who", []):
-            return Who()
-        case ("pending", []):
-            return Pending()
-        case ("help" | "?", []):
-            return Help()
-        case ("quit" | "exit", []):
-            return Quit()
+    command = _with_arguments(name, rest) if rest.strip() else _SIMPLE.get(name)
+    if command is None:
+        raise UsageRefused(f"/{name} is not understood like this", do="Type /help")
+    return command
+
+
+def _with_arguments(name: str, rest: str) -> Command | None:
+    match name, rest.split():
         case ("approve", [proposal]):
             return Approve(_ref(proposal))
         case ("approve", [proposal, target]):
             return Approve(_ref(proposal), target)
         case ("edit", [proposal, _, *_]):
-            return Approve(_ref(proposal), arguments=_object(rest.split(None, 1)[1]))
+            return Approve(_ref(proposal), arguments=parse_object(rest.split(None, 1)[1]))
+        case ("reject", [proposal]):
+            return Reject(_ref(proposal))
         case ("reject", [proposal, *_]):
-            message = rest.split(None, 1)[1] if len(words) > 1 else ""
-            return Reject(_ref(proposal), message=message)
+            return Reject(_ref(proposal), message=rest.split(None, 1)[1].strip())
+        case ("call", [target, tool]):
+            return Call(target, "tools/call", {"name": tool, "arguments": {}})
         case ("call", [target, tool, *_]):
-            parts = rest.split(None, 2)
-            arguments = _object(parts[2]) if len(parts) == 3 else {}
-            return Call(target, "tools/call", {"name": tool, "arguments": arguments})
+            return Call(
+                target, "tools/call", {"name": tool, "arguments": parse_object(rest.split(None, 2)[2])}
+            )
         case _:
-            raise UsageRefused(f"/{name} is not understood like this", do="Type /help")
+            return None
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """One command of a script: the member that names it, and what belongs to it."""
+
+    tag: Any = None
+
+    def command(self) -> Command:
+        """The command that it stands for."""
+        raise NotImplementedError
+
+
+class _ChatLine(_Line):
+    chat: str = ""
+    to: list[str] = []
+
+    def command(self) -> Command:
+        return Say(self.chat, tuple(self.to))
+
+
+class _WhoLine(_Line):
+    who: Literal[True] = True
+
+    def command(self) -> Command:
+        return Who()
+
+
+class _PendingLine(_Line):
+    pending: Literal[True] = True
+
+    def command(self) -> Command:
+        return Pending()
+
+
+class _QuitLine(_Line):
+    quit: Literal[True] = True
+
+    def command(self) -> Command:
+        return Quit()
+
+
+class _ApproveLine(_Line):
+    approve: str = ""
+    target: str | None = None
+    arguments: dict[str, Any] | None = None
+    params: dict[str, Any] | None = None
+
+    def command(self) -> Command:
+        return Approve(self.approve, self.target, self.arguments, self.params)
+
+
+class _RejectLine(_Line):
+    reject: str = ""
+    reason: str = "denied"
+    message: str = ""
+
+    def command(self) -> Command:
+        if self.reason not in REASONS:
+            raise UsageRefused(f"{self.reason!r} is no reason", do=f"One of {', '.join(sorted(REASONS))}")
+        return Reject(self.reject, self.reason, self.message)
+
+
+class _CallLine(_Line):
+    call: str | None = None
+    tool: str | None = None
+    arguments: dict[str, Any] | None = None
+    method: str | None = None
+    params: dict[str, Any] | None = None
+
+    def command(self) -> Command:
+        if (self.tool is None) == (self.method is None):
+            raise UsageRefused("A call names a 'tool', or a 'method'", why="Exactly one of them")
+        if self.method is not None:
+            if self.arguments is not None:
+                raise UsageRefused("A method takes 'params', a tool takes 'arguments'")
+            return Call(self.call, self.method, self.params or {})
+        if self.params is not None:
+            raise UsageRefused("A method takes 'params', a tool takes 'arguments'")
+        return Call(self.call, "tools/call", {"name": self.tool, "arguments": self.arguments or {}})
+
+
+class _EnvelopeLine(_Line):
+    kind: str = ""
+    payload: dict[str, Any] = {}
+    to: list[str] = []
+    correlation_id: str | None = None
+
+    def command(self) -> Command:
+        return self.envelope()
+
+    def envelope(self) -> SendEnvelope:
+        return SendEnvelope(self.kind, self.payload, tuple(self.to), self.correlation_id)
+
+
+_LINES: Final[dict[str, type[_Line]]] = {
+    "chat": _ChatLine,
+    "who": _WhoLine,
+    "pending": _PendingLine,
+    "quit": _QuitLine,
+    "approve": _ApproveLine,
+    "reject": _RejectLine,
+    "call": _CallLine,
+    "kind": _EnvelopeLine,
+}
+"""By the member that names the command."""
 
 
 def parse_json_line(line: str) -> tuple[Command | None, Any]:
@@ -150,44 +268,12 @@ def parse_json_line(line: str) -> tuple[Command | None, Any]:
     """
     if not line.strip():
         return None, None
-    value = _object(line)
-    tag = value.pop("tag", None)
-    match value:
-        case {"chat": str(text), **rest} if rest.keys() <= {"to"}:
-            return Say(text, _names(rest.get("to", []))), tag
-        case {"who": True, **rest} if not rest:
-            return Who(), tag
-        case {"pending": True, **rest} if not rest:
-            return Pending(), tag
-        case {"quit": True, **rest} if not rest:
-            return Quit(), tag
-        case {"approve": str(proposal), **rest} if rest.keys() <= {"target", "arguments", "params"}:
-            target, arguments, params = rest.get("target"), rest.get("arguments"), rest.get("params")
-            _check(target is None or isinstance(target, str), "target", "a participant id")
-            _check(arguments is None or isinstance(arguments, dict), "arguments", "an object")
-            _check(params is None or isinstance(params, dict), "params", "an object")
-            return Approve(proposal, target, arguments, params), tag
-        case {"reject": str(proposal), **rest} if rest.keys() <= {"reason", "message"}:
-            reason, message = rest.get("reason", "denied"), rest.get("message", "")
-            _check(
-                isinstance(reason, str) and reason in REASONS,
-                "reason",
-                f"one of {', '.join(sorted(REASONS))}",
-            )
-            _check(isinstance(message, str), "message", "a text")
-            return Reject(proposal, reason, message), tag
-        case {"call": str(target), "tool": str(tool), **rest} if rest.keys() <= {"arguments"}:
-            arguments = rest.get("arguments", {})
-            _check(isinstance(arguments, dict), "arguments", "an object")
-            return Call(target, "tools/call", {"name": tool, "arguments": arguments}), tag
-        case {"call": str() | None as target, "method": str(method), **rest} if rest.keys() <= {"params"}:
-            params = rest.get("params", {})
-            _check(isinstance(params, dict), "params", "an object")
-            return Call(target, method, params), tag
-        case {"kind": str(), "payload": dict()}:
-            return parse_envelope(value), tag
-        case _:
-            raise UsageRefused("This line is no command", why="See `mcpx join --help`")
+    value = parse_object(line)
+    names = [name for name in _LINES if name in value]
+    if len(names) != 1:
+        raise UsageRefused("This line is no command", why="It has one of the members " + ", ".join(_LINES))
+    shaped = _shaped(value, _LINES[names[0]])
+    return shaped.command(), shaped.tag
 
 
 def parse_envelope(value: JsonObject) -> SendEnvelope:
@@ -197,20 +283,10 @@ def parse_envelope(value: JsonObject) -> SendEnvelope:
     Raises:
         UsageRefused: a part is missing, mistyped, or not the sender's to choose.
     """
-    kind, payload, correlation_id = value.get("kind"), value.get("payload"), value.get("correlation_id")
-    unknown = value.keys() - {"kind", "payload", "to", "correlation_id"}
-    _check(
-        not unknown,
-        ", ".join(sorted(unknown)),
-        "left out: kind, payload, to and correlation_id are yours to choose",
-    )
-    if not isinstance(kind, str):
-        raise UsageRefused("'kind' must be a text")
-    if not isinstance(payload, dict):
-        raise UsageRefused("'payload' must be an object")
-    if correlation_id is not None and not isinstance(correlation_id, str):
-        raise UsageRefused("'correlation_id' must be a text")
-    return SendEnvelope(kind, payload, _names(value.get("to", [])), correlation_id)
+    for name in ("kind", "payload"):
+        if name not in value:
+            raise UsageRefused(f"An envelope has a {name!r}")
+    return _shaped(value, _EnvelopeLine).envelope()
 
 
 def parse_object(text: str) -> JsonObject:
@@ -220,29 +296,19 @@ def parse_object(text: str) -> JsonObject:
     Raises:
         UsageRefused: it is none.
     """
-    return _object(text)
-
-
-def _ref(text: str) -> str:
-    return re.sub(r"^#", "", text)
-
-
-def _object(text: str) -> JsonObject:
     try:
         value = parse_strictly(text.encode())
     except PayloadError as error:
         raise UsageRefused("This is no JSON", why=str(error)) from None
-    if not isinstance(value, dict):
-        raise UsageRefused("A JSON object is expected", why=f"It begins with {text.strip()[:1]!r}")
-    return value
+    return _shaped(value, dict[str, Any])
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise UsageRefused("'to' must be a list of participant ids")
-    return tuple(value)
+def _shaped(value: Any, shape: type[_T]) -> _T:
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise UsageRefused("This line is not understood", why=str(error)) from None
 
 
-def _check(holds: bool, name: str, expected: str) -> None:
-    if not holds:
-        raise UsageRefused(f"{name!r} must be {expected}")
+def _ref(text: str) -> str:
+    return text.removeprefix("#")

@@ -69,6 +69,7 @@ class Scene:
 
 
 Act = Callable[[Participant], Awaitable[None]]
+"""Enters the topic, and returns once the connection has ended for good."""
 
 
 class MainJob:
@@ -100,16 +101,19 @@ class MainJob:
             serving, acting = asyncio.Event(), asyncio.Event()
 
             async def serve(me: Participant) -> None:
-                async with bridge.serving(me):
+                async with bridge.serving(me), me:
                     serving.set()
                     await me.wait_closed()
 
             async def act(me: Participant) -> None:
                 assert cast.errand is not None
-                agent = DemoAgent(me, cast.server, cast.errand, lambda text: say((f"{me.id}: {text}", "dim")))
-                self._is_promoted = agent.may_act
-                acting.set()
-                await agent.run()
+                async with me:
+                    agent = DemoAgent(
+                        me, cast.server, cast.errand, lambda text: say((f"{me.id}: {text}", "dim"))
+                    )
+                    self._is_promoted = agent.may_act
+                    acting.set()
+                    await agent.run()
 
             async def open_up() -> NoReturn:
                 await serving.wait()
@@ -130,10 +134,10 @@ class MainJob:
         while True:
             token = self._keys.issue(name, [topic], profile=profile, ttl_s=MAX_LIFETIME_S)
             try:
-                async with Participant.connect(self._address.websocket_url, topic, token) as me:
-                    has_been_in = True
-                    await act(me)
-                    closed = await me.wait_closed()
+                me = Participant.connect(self._address.websocket_url, topic, token)
+                await act(me)
+                has_been_in = True
+                closed = await me.wait_closed()
                 if closed.code == CloseCode.TOKEN_EXPIRED:
                     continue
                 say((f"{name}: {closed}", "yellow"))
@@ -180,7 +184,7 @@ class MainJob:
             async with asyncio.timeout(READY_WITHIN_S), httpx.AsyncClient(trust_env=False) as http:
                 while True:
                     try:
-                        if (await http.get(f"{self._address.http_url}/readyz")).status_code == httpx.codes.OK:
+                        if (await http.get(f"{self._address.http_url}/readyz")).is_success:
                             return
                     except httpx.TransportError:
                         pass

@@ -45,7 +45,9 @@ async def until_told(work: Coroutine[Any, Any, None]) -> ExitCode:
             told.append(code)
             task.cancel()
 
-    for number, code in _ENDINGS.items():
+    # What is ignored stays so: `nohup` means it.
+    heeded = {number: code for number, code in _ENDINGS.items() if signal.getsignal(number) != signal.SIG_IGN}
+    for number, code in heeded.items():
         loop.add_signal_handler(number, tell, code)
     try:
         await task
@@ -53,7 +55,7 @@ async def until_told(work: Coroutine[Any, Any, None]) -> ExitCode:
         if not told:
             raise
     finally:
-        for number in _ENDINGS:
+        for number in heeded:
             loop.remove_signal_handler(number)
         if not task.done():
             task.cancel()

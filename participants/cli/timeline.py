@@ -8,11 +8,13 @@ wrote is spelled out where it could hide or disguise something.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+import msgspec
 import orjson
 
 from participants.cli.console import one_line, visible
+from participants.cli.shapes import as_shape
 from participants.client import ClientEvent, Disconnected, EventsDropped, Reconnected
 from participants.conversation import (
     Chat,
@@ -38,6 +40,14 @@ from schemas import JsonObject
 
 Line = tuple[str, str]
 """A text and the style that a terminal shows it in."""
+
+
+class _TextPart(msgspec.Struct):
+    """A part of a tool's result that is text."""
+
+    type: Literal["text"]
+    text: str
+
 
 _INDENT: Final = "    "
 
@@ -111,12 +121,10 @@ def outcome_line(outcome: Outcome) -> str:
 
 def result_text(result: JsonObject) -> str:
     """A tool's result as people read it: its text where it has nothing else, else the whole as JSON."""
-    content = result.get("content")
-    parts = content if isinstance(content, list) else []
-    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-    if not texts or len(texts) < len(parts):
+    parts = as_shape(result.get("content"), list[_TextPart])
+    if not parts:
         return orjson.dumps({name: value for name, value in result.items() if name != "_meta"}).decode()
-    return "\n".join(texts)
+    return "\n".join(part.text for part in parts)
 
 
 def roster_lines(roster: Iterable[Peer], me: str) -> list[str]:

@@ -19,6 +19,7 @@ from participants.cli.credentials import read_text
 from participants.cli.durations import parse_duration, spoken
 from participants.cli.errors import CommandError, ExitCode, UsageRefused
 from participants.cli.keys import MAX_LIFETIME_S, LocalKeys, find_keys, require_keys
+from participants.cli.shapes import as_shape
 from schemas import JsonObject, NameRefused, check_participant_id
 
 app = typer.Typer(no_args_is_help=True, help="Issue tokens, and see what is in one.")
@@ -212,8 +213,8 @@ def _lines(claims: JsonObject, granted: list[str]) -> list[tuple[str, str]]:
 
 
 def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
+    if (items := as_shape(value, list[Any])) is not None:
+        return ", ".join(str(item) for item in items)
     return "-" if value is None else str(value)
 
 

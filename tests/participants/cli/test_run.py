@@ -142,6 +142,29 @@ async def test_only_who_could_do_it_can_tell_the_agent_to_do_it_again(tmp_path: 
         assert answer.sender == "demo-agent"
 
 
+@spec("mcpx main job revoked")
+async def test_when_the_agent_is_revoked_it_is_closed_and_the_rest_goes_on(tmp_path: Path) -> None:
+    env = {"MCPX_STATE_DIR": str(tmp_path / "state")}
+    async with running(tmp_path / "state") as (mcpx, scene), as_invited(scene) as ann:
+        events = ann.events()
+
+        revoked = await run_mcpx("revoke", "demo-agent", "--reason", "x", "--url", scene["url"], env=env)
+
+        assert revoked.code == 0, revoked.err
+        async with asyncio.timeout(STEP_S):
+            while not (isinstance(event := await anext(events), Presence) and event.event == "leave"):
+                pass
+            outcome = await ann.request(
+                "git", "tools/call", {"name": "git_log", "arguments": {"repo_path": scene["workspace"]}}
+            )
+        mcpx.signal(signal.SIGINT)
+        ended = await mcpx.end()
+    assert event.peer.id == "demo-agent"
+    assert outcome.result["isError"] is False
+    assert "4403" in ended.err
+    assert ended.code == 130
+
+
 async def test_a_second_one_in_the_same_state_directory_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path / "state"):
         second = await run_mcpx("run", env={"MCPX_STATE_DIR": str(tmp_path / "state")})
