@@ -42,10 +42,15 @@ class Roster:
         return self._shown.get(participant, ())
 
     def participants(self, *, without: str | None = None) -> Iterator[JsonObject]:
-        """Each participant as a welcome lists it (MCPx 3.5.1)."""
-        for id, capabilities in self._shown.items():
+        """
+        Each participant as a welcome lists it (MCPx 3.5.1), in order of their ids.
+
+        The order of joining would differ between a node that saw somebody's
+        first connection and one that came after it had ended.
+        """
+        for id in sorted(self._shown):
             if id != without:
-                yield participant_entry(id, capabilities)
+                yield participant_entry(id, self._shown[id])
 
     def connections_of(self, node: str) -> list[ConnectionRecord]:
         """The connections that one node holds."""

@@ -197,7 +197,7 @@ async def test_configured_hosts_and_origins_are_let_in() -> None:
     async with running_gateway(env=env) as gateway:
         ops = TopicUnderTest(gateway)
         token = gateway.token("ann", topics=[ops.name])
-        elsewhere = {"base": "ws://chat.example", "host": "127.0.0.1", "port": gateway.port}
+        elsewhere: dict[str, Any] = {"base": "ws://chat.example", "host": "127.0.0.1", "port": gateway.port}
         for origin in ("https://app.example:8443", "http://chat.example"):
             async with ops.connect(token, headers={"Origin": origin}, **elsewhere) as socket:
                 assert await socket.recv()

@@ -1,0 +1,300 @@
+"""The node: what the core decides is carried out, whatever the broker and the admins do meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from capabilities import Amendment, CapabilitySet, Change, ParticipantClaims, Revocation
+from capabilities import Effect as ChangeEffect
+from gateway.broker.memory import MemoryBroker
+from gateway.broker.protocol import BrokerUnavailable
+from gateway.clock import ManualClock
+from gateway.core import Draft, Ended, Left, Member, Mode, Rate, Relayed
+from gateway.metrics import Metrics
+from gateway.node import AccessRevoked, Node
+from schemas import CloseCode
+from tests.gateway.seats import RecordingOutbox, envelope, outbox
+from tests.requirements import spec
+
+NOW = 1_756_216_800.0
+
+
+class FaultyBroker(MemoryBroker):
+    """The memory broker, in which an append can be made to fail, or an admin to come in between."""
+
+    def __init__(self) -> None:
+        super().__init__(new_epoch=lambda: "ep")
+        self.is_away = False
+        self.in_between: list[Amendment] = []
+
+    def publish(self, topic: str, draft: Draft) -> None:
+        if self.is_away:
+            assert self._hearer is not None
+            self._hearer.unavailable(topic, [draft])
+            return
+        super().publish(topic, draft)
+
+    async def remember(self, participant: str, base: Sequence[str], at: float) -> None:
+        await super().remember(participant, base, at)
+
+    async def standing(self, topic: str, participant: str, jti: str) -> Any:
+        standing = await super().standing(topic, participant, jti)
+        if self.in_between:
+            amendment = self.in_between.pop()
+            await self.amend(participant, lambda _: (amendment,), NOW)
+        return standing
+
+
+class Bench:
+    """A node with a clock that the test moves."""
+
+    def __init__(self, rate: Rate | None = None) -> None:
+        self.clock = ManualClock(NOW)
+        self.broker = FaultyBroker()
+        ids = iter(range(10**6))
+        self.node = Node(
+            self.broker,
+            id="n1",
+            clock=self.clock,
+            new_id=lambda: f"gw-{next(ids)}",
+            metrics=Metrics(),
+            rate=rate or Rate(1e6, 1e6),
+        )
+
+    async def join(self, id: str, *capabilities: str, mode: Mode = Mode.ALL, **claims: Any) -> Member:
+        admission = await self.node.admit("ops", claims_of(id, *capabilities, **claims))
+        return await self.node.join(admission, mode, RecordingOutbox())
+
+    async def settle(self) -> None:
+        """Let chores such as leaving a topic run."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+def claims_of(
+    id: str, *capabilities: str, exp: float = NOW + 3600, jti: str | None = None
+) -> ParticipantClaims:
+    return ParticipantClaims(id, ("*",), CapabilitySet.of(capabilities), (), jti or f"jti-{id}", NOW, exp)
+
+
+def promotion(participant: str, added: str) -> Amendment:
+    return Amendment(participant, None, (Change(added, ChangeEffect.ADDED),))
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    await bench.node.start()
+    yield bench
+    await bench.node.stop()
+
+
+async def test_a_join_returns_with_the_welcome_in_the_outbox(bench: Bench) -> None:
+    ann = await bench.join("ann", "chat")
+
+    assert outbox(ann).kinds == ["system/welcome", "system/presence"]
+    assert bench.node.connections == 1
+
+
+async def test_an_admin_who_comes_in_between_is_heard_before_the_join(bench: Bench) -> None:
+    bench.broker.in_between.append(promotion("ann", "mcp/*"))
+
+    ann = await bench.join("ann", "chat")
+
+    assert ann.capabilities.patterns == ("chat", "mcp/*")
+    assert outbox(ann).take()[0]["payload"]["you"]["capabilities"] == ["chat", "mcp/*"]
+
+
+async def test_a_revocation_between_admission_and_join_keeps_it_out(bench: Bench) -> None:
+    admission = await bench.node.admit("ops", claims_of("ann", "chat", jti="j"))
+    revocation = Revocation.of_token("j", by="admin", at=NOW, max_lifetime_s=3600)
+    await bench.broker.revoke(revocation, Ended(int(CloseCode.REVOKED), NOW, jti="j"))
+
+    with pytest.raises(AccessRevoked):
+        await bench.node.join(admission, Mode.ALL, RecordingOutbox())
+
+    assert bench.node.connections == 0
+    with pytest.raises(AccessRevoked):
+        await bench.node.admit("ops", claims_of("ann", "chat", jti="j"))
+
+
+@spec("mcpx refusals nothing dropped in silence", "mcpx delivery broker dies")
+async def test_what_the_broker_does_not_take_is_answered(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    outbox(ann).take(), outbox(bob).take()
+
+    bench.broker.is_away = True
+    bench.node.receive(ann, envelope("ann", id="lost"))
+
+    (error,) = outbox(ann).take()
+    assert (error["payload"]["error"], error["correlation_id"]) == ("topic_unavailable", "lost")
+    assert outbox(bob).take() == []
+
+
+@spec("mcpx identity handshake 503")
+async def test_a_join_that_the_broker_does_not_take_fails_and_leaves_nothing(bench: Bench) -> None:
+    admission = await bench.node.admit("ops", claims_of("ann", "chat"))
+    bench.broker.is_away = True
+
+    with pytest.raises(BrokerUnavailable):
+        await bench.node.join(admission, Mode.ALL, RecordingOutbox())
+
+    assert bench.node.connections == 0
+
+
+async def test_a_leave_that_the_broker_does_not_take_is_said_again(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    outbox(bob).take()
+    bench.broker.is_away = True
+    bench.node.leave(ann)
+    assert outbox(bob).take() == []
+
+    bench.broker.is_away = False
+    await bench.node.tick()
+
+    assert [one["payload"]["event"] for one in outbox(bob).take()] == ["leave"]
+
+
+async def test_stale_envelopes_are_judged_again_in_their_order(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", "chat", "x-a/*"), await bench.join("bob")
+    outbox(ann).take(), outbox(bob).take()
+    drafts = [
+        Draft(Relayed(ann.connection, "ann", (), envelope("ann", kind, id=f"{n}")), ann, 0)
+        for n, kind in enumerate(["chat", "x-a/b", "mcp/request:x", "chat"])
+    ]
+
+    bench.node.stale("ops", drafts)
+
+    assert [one["id"] for one in outbox(bob).take()] == ["0", "1", "3"]
+    (error,) = [one for one in outbox(ann).take() if one["kind"] == "system/error"]
+    assert (error["payload"]["error"], error["correlation_id"]) == ("capability_violation", "2")
+
+
+async def test_nothing_stale_of_a_closed_member_is_sent(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    draft = Draft(Relayed(ann.connection, "ann", (), envelope("ann")), ann, 0)
+    bench.node.close(ann, CloseCode.REVOKED)
+    outbox(bob).take()
+
+    bench.node.stale("ops", [draft])
+
+    assert outbox(bob).take() == []
+
+
+@spec("mcpx delivery broker back")
+async def test_a_topic_whose_order_is_lost_closes_its_members_and_is_entered_anew(bench: Bench) -> None:
+    ann = await bench.join("ann", "chat")
+
+    bench.node.lost("ops")
+
+    assert outbox(ann).code is CloseCode.RESTART
+    await bench.settle()
+    again = await bench.join("ann", "chat")
+    assert outbox(again).kinds == ["system/welcome", "system/presence"]
+
+
+@spec("mcpx identity expiry closes")
+async def test_the_clockwork_closes_what_has_expired(bench: Bench) -> None:
+    ann = await bench.join("ann", "chat", exp=NOW + 10)
+    bench.clock.advance(9.9)
+    await bench.node.tick()
+    assert outbox(ann).code is None
+
+    bench.clock.advance(0.1)
+    await bench.node.tick()
+
+    assert outbox(ann).code is CloseCode.TOKEN_EXPIRED
+
+
+@spec("mcpx refusals close 4413")
+async def test_the_clockwork_closes_who_is_behind(bench: Bench) -> None:
+    ann = await bench.join("ann", "chat")
+    outbox(ann).behind = True
+
+    await bench.node.tick()
+
+    assert outbox(ann).code is CloseCode.SLOW_CONSUMER
+
+
+@spec("mcpx delivery promotion expires")
+async def test_the_clockwork_takes_a_lapsed_promotion_back_and_says_so(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    lapsing = Amendment("ann", None, (Change("mcp/*", ChangeEffect.ADDED, NOW + 10),))
+    await bench.broker.amend("ann", lambda _: (lapsing,), NOW)
+    assert list(ann.capabilities.patterns) == ["chat", "mcp/*"]
+    outbox(bob).take()
+
+    bench.clock.advance(10)
+    await bench.node.tick()
+
+    assert list(ann.capabilities.patterns) == ["chat"]
+    assert [one["payload"]["participant"]["capabilities"] for one in outbox(bob).take()] == [["chat"]]
+
+
+async def test_who_is_being_closed_has_left_at_once(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    outbox(bob).take()
+
+    bench.node.close(ann, CloseCode.DISCONNECTED)
+    bench.node.leave(ann)
+
+    assert [one["payload"]["event"] for one in outbox(bob).take()] == ["leave"]
+    bench.node.receive(ann, envelope("ann"))
+    assert outbox(bob).take() == []
+
+
+@spec("mcpx refusals close 1012")
+async def test_a_node_that_goes_away_takes_nobody_in_and_sends_everybody_elsewhere(bench: Bench) -> None:
+    ann = await bench.join("ann", "chat")
+
+    bench.node.drain()
+
+    assert outbox(ann).code is CloseCode.RESTART
+    with pytest.raises(BrokerUnavailable):
+        await bench.node.admit("ops", claims_of("bob"))
+
+
+async def test_a_topic_that_everybody_has_left_is_forgotten(bench: Bench) -> None:
+    ann = await bench.join("ann", "chat")
+    assert list(bench.node.topics) == ["ops"]
+
+    bench.node.leave(ann)
+    await bench.settle()
+
+    assert bench.node.topics == {}
+    assert await bench.broker.topics() == []
+    assert await bench.broker.look("ops") is None
+
+
+async def test_many_who_come_and_go_at_once_leave_no_trace(bench: Bench) -> None:
+    async def visit(n: int) -> None:
+        member = await bench.join(f"p{n % 7}", "chat")
+        await asyncio.sleep(0)
+        bench.node.leave(member)
+
+    await asyncio.gather(*(visit(n) for n in range(100)))
+    await bench.settle()
+
+    assert bench.node.topics == {}
+    assert bench.node.connections == 0
+
+
+async def test_an_envelope_over_the_limit_is_told_and_closed() -> None:
+    bench = Bench()
+    await bench.node.start()
+    ann = await bench.join("ann", "chat")
+    bench.node.max_envelope_bytes = 50
+
+    bench.node.receive(ann, envelope("ann"))
+
+    assert outbox(ann).envelopes[-1]["payload"]["error"] == "too_large"
+    assert outbox(ann).code is CloseCode.TOO_LARGE
+    await bench.node.stop()
+
+
+async def test_a_left_entry_of_a_dead_topic_is_no_error(bench: Bench) -> None:
+    bench.broker.publish("nowhere", Draft(Left("n1/9", NOW), None, 0))
