@@ -101,7 +101,7 @@ def effective(base: Sequence[str], amendments: Sequence[Amendment], now: float) 
     for amendment in sorted(amendments, key=lambda amendment: amendment.topic is not None):
         for pattern, effect in amendment.live(now).items():
             if effect is Effect.ADDED:
-                held[pattern] = None
+                held.setdefault(pattern)
             else:
                 held.pop(pattern, None)
     return tuple(held)

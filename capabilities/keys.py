@@ -93,7 +93,7 @@ class Key:
             signing, checking = _load_pem(self.material)
             found = _algorithm_of(checking)
             if found != self.algorithm:
-                raise TokenSettingsError(f"This key is for {found}, not for {self.algorithm[:16]}")
+                raise TokenSettingsError(f"This key is for {found}, not for {self.algorithm}")
         object.__setattr__(self, "signing", signing)
         object.__setattr__(self, "checking", checking)
 

@@ -44,6 +44,11 @@ def test_of_two_patterns_equally_close_the_first_is_named() -> None:
 
 
 @spec("mcpx patterns explain")
+def test_one_letter_in_common_is_close_where_nothing_is_closer() -> None:
+    assert CapabilitySet.of(["chat", "m"]).closest(CALL) == "m"
+
+
+@spec("mcpx patterns explain")
 @pytest.mark.parametrize("held", [EMPTY, CapabilitySet.of(["chat", "x-acme/*"])])
 def test_where_nothing_comes_close_nothing_is_said_of_it(held: CapabilitySet) -> None:
     explanation = explain(held, CALL)

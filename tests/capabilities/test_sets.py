@@ -31,6 +31,13 @@ def test_the_same_list_is_the_same_set() -> None:
     assert CapabilitySet.of(["chat", "mcp/*"]) is not first
 
 
+def test_a_list_that_is_known_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = CapabilitySet.of(["x-compiled/*", "chat"])
+    monkeypatch.setattr(Pattern, "parse", lambda text: pytest.fail(f"{text} is compiled again"))
+
+    assert CapabilitySet.of(["x-compiled/*", "chat"]) is held
+
+
 def test_a_set_that_nobody_holds_is_forgotten() -> None:
     from capabilities import sets
 
