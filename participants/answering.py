@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from participants.conversation import Conversation, Incoming, Notification, ProposalRef, Said
 from participants.errors import BUSY, INTERNAL_ERROR, METHOD_NOT_FOUND, RequestFailed
@@ -116,11 +116,7 @@ class Answering:
 
     async def _handle(self, handler: RequestHandler, request: Request) -> None:
         try:
-            said = self._conversation.respond(request.id, await handler(request), self._clock())
-        except RequestFailed as failed:
-            said = self._conversation.respond_error(
-                request.id, failed.code, failed.message, self._clock(), failed.data
-            )
+            said = await self._answer(handler, request)
         except Exception:  # noqa: BLE001 - the edge of a task: whoever asked is told nothing internal
             _log.exception("request.failed", extra={"method": request.method, "envelope_id": request.id})
             said = self._conversation.respond_error(
@@ -130,6 +126,17 @@ class Answering:
             self._requests.pop(request.id, None)
         if said is not None:
             await self._say(said)
+
+    async def _answer(self, handler: RequestHandler, request: Request) -> Said | None:
+        try:
+            result = cast("object", await handler(request))
+        except RequestFailed as failed:
+            return self._conversation.respond_error(
+                request.id, failed.code, failed.message, self._clock(), failed.data
+            )
+        if not isinstance(result, dict):
+            raise TypeError(f"a handler returns a JSON object, not {type(result).__name__}")
+        return self._conversation.respond(request.id, cast("JsonObject", result), self._clock())
 
     def cancel(self, request_id: str) -> None:
         """Let the handler of a request know that nobody waits for its answer any more."""

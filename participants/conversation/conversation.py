@@ -115,16 +115,34 @@ class Conversation:
     # What is answered and given up
 
     def respond(self, request_id: str, result: JsonObject, now: float) -> Said | None:
-        """Answer a request; `None`: nobody waits for the answer any more."""
-        request = self._state.serving.pop(request_id, None)
-        return None if request is None else self.speak.respond(request, result, now)
+        """
+        Answer a request; `None`: nobody waits for the answer any more.
+
+        Raises:
+            TypeError: JSON cannot say `result`; the request is still to be answered.
+        """
+        request = self._state.serving.get(request_id)
+        if request is None:
+            return None
+        said = self.speak.respond(request, result, now)
+        del self._state.serving[request_id]
+        return said
 
     def respond_error(
         self, request_id: str, code: int, message: str, now: float, data: object = None
     ) -> Said | None:
-        """Answer a request with a JSON-RPC error; `None`: nobody waits for the answer any more."""
-        request = self._state.serving.pop(request_id, None)
-        return None if request is None else self.speak.respond_error(request, code, message, now, data)
+        """
+        Answer a request with a JSON-RPC error; `None`: nobody waits for the answer any more.
+
+        Raises:
+            TypeError: JSON cannot say `data`; the request is still to be answered.
+        """
+        request = self._state.serving.get(request_id)
+        if request is None:
+            return None
+        said = self.speak.respond_error(request, code, message, now, data)
+        del self._state.serving[request_id]
+        return said
 
     def ignore(self, request_id: str) -> None:
         """Leave a request to the others: everybody was asked, and this participant has nothing to say."""

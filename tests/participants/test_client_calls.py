@@ -12,6 +12,7 @@ from participants import (
     Notification,
     PeerLeft,
     ProposalRejected,
+    Reconnected,
     RequestFailed,
     RequestTimeout,
 )
@@ -159,6 +160,7 @@ async def test_a_request_to_nobody_fails_when_it_has_its_place_in_the_order() ->
 
 async def test_what_is_under_way_fails_when_the_connection_is_lost_and_is_not_sent_again() -> None:
     async with scripted_gateway() as gateway, gateway.connect(others=FILES) as (me, visit):
+        events = me.events()
         asking = asyncio.create_task(me.request("files", "ping"))
         await visit.accepted()
         await visit.close(1012)
@@ -167,8 +169,9 @@ async def test_what_is_under_way_fails_when_the_connection_is_lost_and_is_not_se
             await asking
         again = await gateway.next_visit()
         await again.welcome("me", "mcp/*", "chat", others=FILES)
-        while not me.connected:
-            await asyncio.sleep(0)
+        async for event in events:
+            if isinstance(event, Reconnected):
+                break
         await me.chat("first words")
         assert str((await again.heard()).kind) == "chat"
 
