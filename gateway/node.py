@@ -9,10 +9,10 @@ go to the outboxes. Nothing here has an opinion about who may do what.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 import structlog
 
@@ -43,6 +43,7 @@ from gateway.core import (
     refusal,
 )
 from gateway.errors import GatewayError
+from gateway.holding import Held, Holding
 from gateway.metrics import Metrics
 from schemas import CloseCode, Envelope, EnvelopeError, ErrorCode, TopicUnavailable
 
@@ -65,22 +66,13 @@ class _JudgedAnew(Exception):
     """A join was judged by rights that have changed since."""
 
 
-@dataclass(slots=True)
-class _Held:
-    """A topic that this node hears."""
-
-    topic: Topic
-    holders: int = 0
-    """Handshakes and members that need it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A participant that may join: between the handshake's answer and the join."""
 
     claims: ParticipantClaims
     standing: Standing
-    held: _Held
+    held: Held
 
     @property
     def topic(self) -> str:
@@ -118,9 +110,8 @@ class Node:
         self.max_envelope_bytes = max_envelope_bytes
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
-        self._held: dict[str, _Held] = {}
-        self._entering: dict[str, asyncio.Lock] = {}
-        self._homes: dict[str, _Held] = {}
+        self._holding = Holding(broker)
+        self._homes: dict[str, Held] = {}
         """By connection."""
         self._joining: dict[str, asyncio.Future[None]] = {}
         """By connection: done once the welcome is in its outbox."""
@@ -129,7 +120,6 @@ class Node:
         self._unsaid: list[tuple[str, Draft]] = []
         """Leaves that the broker could not take; said again until it can."""
         self._ticking: asyncio.Task[None] | None = None
-        self._chores: set[asyncio.Task[None]] = set()
 
     # Life
 
@@ -149,27 +139,25 @@ class Node:
         self.drain()
         if self._ticking is not None:
             self._ticking.cancel()
-        for chore in list(self._chores):
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self._holding.stop()
         await self.broker.stop()
         log.info("node.stopped", node=self.id)
 
     def drain(self) -> None:
         """Take nobody in any more and send everybody elsewhere."""
         self.is_draining = True
-        for held in self._held.values():
+        for held in list(self._holding):
             self._close_all(held.topic, CloseCode.RESTART)
 
     @property
     def topics(self) -> dict[str, Topic]:
         """The topics that this node hears, by name."""
-        return {name: held.topic for name, held in self._held.items()}
+        return {held.topic.name: held.topic for held in self._holding}
 
     @property
     def connections(self) -> int:
         """Members on this node."""
-        return sum(len(held.topic.members) for held in self._held.values())
+        return sum(len(held.topic.members) for held in self._holding)
 
     # Joining and leaving
 
@@ -185,16 +173,16 @@ class Node:
         """
         if self.is_draining:
             raise BrokerUnavailable("this node is going away")
-        held = await self._hold(topic)
+        held = await self._holding.hold(topic)
         try:
             return await self._admission(held, claims)
         except BaseException:
-            self._release(held)
+            self._holding.release(held)
             raise
 
     def dismiss(self, admission: Admission) -> None:
         """The participant will not join after all."""
-        self._release(admission.held)
+        self._holding.release(admission.held)
 
     async def join(self, admission: Admission, mode: Mode, outbox: Outbox) -> Member:
         """
@@ -251,7 +239,7 @@ class Node:
         finally:
             del self._joining[member.connection]
 
-    async def _admission(self, held: _Held, claims: ParticipantClaims) -> Admission:
+    async def _admission(self, held: Held, claims: ParticipantClaims) -> Admission:
         topic = held.topic.name
         standing = await self.broker.standing(topic, claims.id, claims.jti)
         if is_revoked(standing.revocations, claims, topic):
@@ -271,31 +259,7 @@ class Node:
         if not shared.connections:
             del self._shared[member.id]
         self.broker.publish(member.topic, Draft(Left(member.connection, self._clock.now()), None, 0))
-        self._release(held)
-
-    async def _hold(self, topic: str) -> _Held:
-        lock = self._entering.setdefault(topic, asyncio.Lock())
-        async with lock:
-            held = self._held.get(topic)
-            if held is None:
-                held = self._held[topic] = _Held(Topic(topic, await self.broker.enter(topic)))
-            held.holders += 1
-            return held
-
-    def _release(self, held: _Held) -> None:
-        held.holders -= 1
-        if not held.holders:
-            self._do(self._let_go(held))
-
-    async def _let_go(self, held: _Held) -> None:
-        topic = held.topic.name
-        async with self._entering.setdefault(topic, asyncio.Lock()):
-            if self._held.get(topic) is held and not held.holders:
-                del self._held[topic]
-                await self.broker.exit(topic)
-        lock = self._entering.get(topic)
-        if topic not in self._held and lock is not None and not lock.locked():
-            del self._entering[topic]
+        self._holding.release(held)
 
     # Envelopes
 
@@ -324,7 +288,7 @@ class Node:
         self._perform(Close(member, code))
 
     def _append(self, member: Member, envelope: Envelope) -> None:
-        held = self._held.get(member.topic)
+        held = self._holding.find(member.topic)
         if held is None:
             self.refuse(member, _unavailable(envelope.id))
             return
@@ -336,7 +300,7 @@ class Node:
 
     def hear(self, topic: str, position: int, entry: Entry) -> None:
         """The next entry of a topic's order (`Hearer`)."""
-        held = self._held.get(topic)
+        held = self._holding.find(topic)
         if held is not None:
             for effect in held.topic.apply(position, entry):
                 self._perform(effect)
@@ -373,7 +337,7 @@ class Node:
 
     def lost(self, topic: str) -> None:
         """The topic's order is broken here: close its members, who may come back (`Hearer`)."""
-        held = self._held.pop(topic, None)
+        held = self._holding.lose(topic)
         if held is None:
             return
         log.warning(
@@ -454,7 +418,7 @@ class Node:
     async def tick(self) -> None:
         """One turn of the clockwork."""
         now = self._clock.now()
-        for held in list(self._held.values()):
+        for held in list(self._holding):
             for member in list(held.topic.members.values()):
                 if now >= member.expires_at:
                     self.close(member, CloseCode.TOKEN_EXPIRED)
@@ -463,21 +427,11 @@ class Node:
         unsaid, self._unsaid = self._unsaid, []
         for topic, draft in unsaid:
             self.broker.publish(topic, draft)
-        for participant in _due(self._held.values(), now):
+        for participant in _due(self._holding, now):
             await self.broker.amend(participant, lambda record: record.amendments_at(now), now)
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        chore = asyncio.get_running_loop().create_task(work)
-        self._chores.add(chore)
-        chore.add_done_callback(self._done)
 
-    def _done(self, chore: asyncio.Task[None]) -> None:
-        self._chores.discard(chore)
-        if not chore.cancelled() and (error := chore.exception()) is not None:
-            log.error("node.chore_failed", exc_info=error)
-
-
-def _due(held: Iterable[_Held], now: float) -> set[str]:
+def _due(held: Iterable[Held], now: float) -> set[str]:
     """Participants with a promotion that has expired."""
     return {participant for each in held for participant in each.topic.roster.expired(now)}
 

@@ -1,0 +1,94 @@
+"""Which topics this node hears: entered with the first who needs one, left after the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.broker.protocol import Broker
+from gateway.core import Topic
+
+log = structlog.get_logger("gateway.holding")
+
+_LOCKS: Final = 256
+"""Entering and leaving one topic exclude each other; a lock per topic would have to be forgotten, and when?"""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A topic that this node hears, in one life: after a lost order there is another."""
+
+    topic: Topic
+    holders: int = 0
+    """Handshakes and members that need it."""
+
+
+class Holding:
+    """The topics heard, each counted by those who need it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._held: dict[str, Held] = {}
+        self._locks = tuple(asyncio.Lock() for _ in range(_LOCKS))
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def find(self, topic: str) -> Held | None:
+        """Return a topic, if it is heard."""
+        return self._held.get(topic)
+
+    async def hold(self, topic: str) -> Held:
+        """
+        Hear a topic, and count one more who needs it; followed by `release`.
+
+        Raises:
+            BrokerUnavailable: the store does not answer.
+        """
+        async with self._lock(topic):
+            held = self._held.get(topic)
+            if held is None:
+                held = self._held[topic] = Held(Topic(topic, await self._broker.enter(topic)))
+            held.holders += 1
+            return held
+
+    def release(self, held: Held) -> None:
+        """Count one less; after the last the topic is left, unless somebody comes meanwhile."""
+        held.holders -= 1
+        if not held.holders:
+            leaving = asyncio.get_running_loop().create_task(self._leave(held))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._left)
+
+    def lose(self, topic: str) -> Held | None:
+        """Forget a topic whose order is broken; who comes next enters it anew."""
+        return self._held.pop(topic, None)
+
+    async def stop(self) -> None:
+        """Leave what is being left, now."""
+        for leaving in self._leaving:
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def _leave(self, held: Held) -> None:
+        name = held.topic.name
+        async with self._lock(name):
+            if self._held.get(name) is held and not held.holders:
+                del self._held[name]
+                await self._broker.exit(name)
+
+    def _lock(self, topic: str) -> asyncio.Lock:
+        return self._locks[hash(topic) % _LOCKS]
+
+    def _left(self, leaving: asyncio.Task[None]) -> None:
+        self._leaving.discard(leaving)
+        if not leaving.cancelled() and (error := leaving.exception()) is not None:
+            log.error("topic.not_left", exc_info=error)
