@@ -15,7 +15,7 @@ from gateway.core import Topic
 log = structlog.get_logger("gateway.holding")
 
 _LOCKS: Final = 256
-"""Entering and leaving one topic exclude each other; a lock per topic would have to be forgotten, and when?"""
+"""Entering and leaving one topic exclude each other; a lock for each would have to be forgotten: when?"""
 
 
 @dataclass(slots=True, eq=False)
