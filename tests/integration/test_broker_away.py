@@ -18,7 +18,7 @@ pytestmark = pytest.mark.redis
 async def wait_status(http: httpx.AsyncClient, path: str, status: int, **headers: str) -> httpx.Response:
     """Return the first answer that has this status; another process has no event to wait for."""
     async with asyncio.timeout(10):
-        while (answer := await http.get(path, headers=headers)).status_code != status:
+        while (answer := await http.get(path, headers=headers)).status_code != status:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return answer
 
