@@ -77,12 +77,20 @@ class ScriptedGateway:
         return f"{self.url}/#topic={topic}&token={token}"
 
     async def next_seat(
-        self, *, me: str = "ann", capabilities: Sequence[str] = FULL, others: Sequence[JsonObject] = (PROPOSER, TARGET)
+        self,
+        *,
+        me: str = "ann",
+        capabilities: Sequence[str] = FULL,
+        others: Sequence[JsonObject] = (PROPOSER, TARGET),
     ) -> Seat:
         """Wait until the page connects, and welcome it."""
         seat = await self.next_unwelcome_seat()
         you = {"id": me, "capabilities": list(capabilities)}
-        await seat.say(self.envelope("system:gateway", "system/welcome", {"you": you, "participants": list(others)}, to=[me]))
+        await seat.say(
+            self.envelope(
+                "system:gateway", "system/welcome", {"you": you, "participants": list(others)}, to=[me]
+            )
+        )
         return seat
 
     async def next_unwelcome_seat(self) -> Seat:
@@ -93,7 +101,9 @@ class ScriptedGateway:
     def envelope(self, sender: str, kind: str, payload: JsonObject, **fields: Any) -> str:
         """Return an envelope as text; `to`, `correlation_id`, `id` and `ts` as given."""
         id = fields.pop("id", f"env-{next(self._numbers)}")
-        return json.dumps({"protocol": "mcpx/v0.1", "id": id, "from": sender, "kind": kind, **fields, "payload": payload})
+        return json.dumps(
+            {"protocol": "mcpx/v0.1", "id": id, "from": sender, "kind": kind, **fields, "payload": payload}
+        )
 
     def proposal(self, id: str, arguments: JsonObject, *, tool: str = "write_file", **fields: Any) -> str:
         """Return a proposal of agent-1 to call a tool of `files`."""
@@ -101,7 +111,9 @@ class ScriptedGateway:
         params = {"name": tool, "arguments": arguments}
         payload = {"method": "tools/call", "params": params, "expiresAt": expires_at}
         fields = {"to": ["files"], "sender": "agent-1", **fields}
-        return self.envelope(fields.pop("sender"), f"mcp/proposal:tools/call:{tool}", payload, id=id, **fields)
+        return self.envelope(
+            fields.pop("sender"), f"mcp/proposal:tools/call:{tool}", payload, id=id, **fields
+        )
 
     def response(self, request: JsonObject, *, sender: str = "files", **outcome: Any) -> str:
         """Return the answer to an envelope that the page sent; `result` or `error` as given."""
@@ -120,7 +132,9 @@ class ScriptedGateway:
             await socket.send_denial_response(self._problem(socket.scope.get("path", "")))
             return
         offered = socket.scope["subprotocols"]
-        token = next(text.removeprefix("base64url.bearer.mcpx.") for text in offered if text.startswith("base64url."))
+        token = next(
+            text.removeprefix("base64url.bearer.mcpx.") for text in offered if text.startswith("base64url.")
+        )
         await socket.accept(subprotocol="mcpx.v0.1")
         seat = Seat(socket, base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
         self._seats.put_nowait(seat)

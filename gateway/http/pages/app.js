@@ -282,6 +282,9 @@ setInterval(() => {
   if (waiting !== null) drawCountdown();
 }, 1000);
 
+// Where it is narrow, who is here would stand before what was said.
+if (matchMedia("(max-width: 56rem)").matches) byId("roster-panel").open = false;
+
 const first = storedSeat();
 if (first === null) askForSeat();
 else join(first);

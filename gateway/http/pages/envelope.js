@@ -22,7 +22,7 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 const ID = /^[\x20-\x7e]{1,128}$/;
 const KIND = /^[\x21-\x7e]+$/;
 const PARTICIPANT = /^(?!system)[A-Za-z0-9._@-]{1,128}$/i;
-const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
+const RFC3339 = /^(?!0000)(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
 /** Where the context of a kind stands in `params`; other methods have no context. */
 const CONTEXT_FIELD = {
@@ -70,9 +70,12 @@ export function contextField(method) {
 
 /** The moment that an RFC 3339 text names, in milliseconds since 1970, or null. */
 export function momentOf(text) {
-  if (typeof text !== "string" || !RFC3339.test(text)) return null;
-  const moment = Date.parse(text.toUpperCase().replace(/(T\d\d:\d\d):60/, "$1:59"));
-  return Number.isNaN(moment) ? null : moment;
+  const found = typeof text === "string" ? RFC3339.exec(text) : null;
+  if (found === null) return null;
+  const [, year, month, day] = found.map(Number);
+  // `Date` takes February 30th for March 2nd.
+  if (day < 1 || new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day || month < 1 || month > 12) return null;
+  return Date.parse(text.toUpperCase().replace(/(T\d\d:\d\d):60/, "$1:59"));
 }
 
 /**

@@ -72,7 +72,7 @@ export class ProposalCard {
       h(
         "header",
         {},
-        h("p.route", {}, name(proposal.from), " proposes", ...routeTo(proposal.to), this.#time()),
+        h("p.route", {}, name(proposal.from), " proposes that ", ...runners(proposal.to), " runs", this.#time()),
         h("div.headline", {}, h("h3", { id: titleId }, foreign(what)), h("span.method", {}, proposal.method), parts.pill, parts.countdown),
       ),
       parts.args,
@@ -111,7 +111,6 @@ export class ProposalCard {
     this.#guardedUntil = performance.now() + GUARD_MS;
     clearTimeout(this.#guardTimer);
     this.#guardTimer = setTimeout(() => this.#drawActions(), GUARD_MS + 10);
-    this.element.classList.add("guarded");
     if (this.#drawn) this.#drawActions();
   }
 
@@ -168,11 +167,11 @@ export class ProposalCard {
     const isPending = this.isPending;
     actions.hidden = !isPending || this.isBusy;
     const isGuarded = performance.now() < this.#guardedUntil;
-    this.element.classList.toggle("guarded", isGuarded);
     const why = this.#desk.conversation.obstacles(proposal, this.#desk.now());
-    setEnabled(approve, why.approve === null && !isGuarded);
-    setEnabled(edit, why.approve === null && !isGuarded);
-    setEnabled(reject, why.reject === null && !isGuarded);
+    for (const [button, obstacle] of [[approve, why.approve], [edit, why.approve], [reject, why.reject]]) {
+      setEnabled(button, obstacle === null && !isGuarded);
+      button.classList.toggle("held", obstacle === null && isGuarded);
+    }
     const attempt = proposal.attempt;
     const failure =
       attempt?.status === "refused" ? `It was not sent: ${attempt.why}` :
@@ -301,7 +300,9 @@ export class ProposalCard {
     this.#form = form;
     this.#parts.form.append(form);
     this.#drawActions();
-    form.querySelector("textarea, select").focus();
+    const field = form.querySelector("textarea, select");
+    field.focus();
+    field.setSelectionRange?.(0, 0);
     form.scrollIntoView({ block: "nearest" });
   }
 
@@ -319,9 +320,8 @@ export class ProposalCard {
   }
 }
 
-function routeTo(to) {
-  if (to.length === 0) return [" to whoever can do it"];
-  return [" to ", ...to.flatMap((id, i) => (i ? [", ", name(id)] : [name(id)]))];
+function runners(to) {
+  return to.length === 0 ? ["somebody"] : to.flatMap((id, i) => (i ? [" or ", name(id)] : [name(id)]));
 }
 
 function isRefusedByTarget({ fulfillment }) {

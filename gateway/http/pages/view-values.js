@@ -96,8 +96,7 @@ export function paramsTable(params, contextField, changed = []) {
   if (rows.length === 0) return h("p.muted.no-arguments", {}, "No arguments");
   return h(
     "table.arguments",
-    {},
-    h("caption.visually-hidden", {}, "Arguments"),
+    { "aria-label": "Arguments" },
     h(
       "tbody",
       {},
