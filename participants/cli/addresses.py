@@ -60,13 +60,17 @@ class GatewayAddress:
     @property
     def is_private(self) -> bool:
         """Whether a token sent there cannot be read on the way: TLS, or this machine itself."""
-        host = urlsplit(self.http_url).hostname or ""
-        if self.scheme == "https" or host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return self.scheme == "https" or is_loopback(urlsplit(self.http_url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def invite_link(address: GatewayAddress, topic: str, token: str) -> str:

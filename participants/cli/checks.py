@@ -1,63 +1,30 @@
-"""What `mcpx doctor` looks at: each check says what it found, why that matters, and what to do."""
+"""What `mcpx doctor` looks at on this machine: each check says what, why, and what to do."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import platform
 import shutil
-import socket
 import stat
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-
-from participants.cli.addresses import GatewayAddress
+from participants.cli.addresses import is_loopback
 from participants.cli.errors import CommandError
+from participants.cli.findings import Finding, Status
 from participants.cli.keys import LocalKeys, find_keys
 from participants.cli.state import KEY_FILE, state_directory
 from participants.cli.version_command import DISTRIBUTION, package_version
 from schemas import PROTOCOL
 
-CLOCK_LEEWAY_S: Final = 30.0
-"""A gateway takes tokens that claim to be this much from the future, not more."""
-ASK_WITHIN_S: Final = 3.0
 _WEAK_BITS: Final = 128
-_READY: Final = 200
-_NOT_READY: Final = 503
 _OLDEST_PYTHON: Final = (3, 11)
-
-
-class Status(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    NOTE = "note"
-    """Worth knowing; nothing has to be done."""
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    check: str
-    status: Status
-    what: str
-    why: str = ""
-    do: str = ""
 
 
 def check_versions() -> Iterable[Finding]:
@@ -197,7 +164,7 @@ def check_origins(env: Mapping[str, str]) -> Iterable[Finding]:
                 "An origin is scheme://host[:port], without path or wildcard",
                 "For instance https://chat.example.org",
             )
-        elif parts.scheme == "http" and not _is_local(parts.hostname or ""):
+        elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             wrong = True
             yield Finding(
                 "origins",
@@ -215,147 +182,6 @@ def check_origins(env: Mapping[str, str]) -> Iterable[Finding]:
     if not wrong:
         more = _names(env.get("MCPX_ALLOWED_ORIGINS", ""))
         yield Finding("origins", Status.OK, ", ".join(["the gateway's own", *more]))
-
-
-def check_gateway(address: GatewayAddress) -> Iterable[Finding]:
-    """Whether a gateway answers there, is ready, and agrees about the time; else whether its port is free."""
-    try:
-        with httpx.Client(timeout=ASK_WITHIN_S, trust_env=not _is_local_address(address)) as http:
-            before = time.time()
-            answer = http.get(f"{address.http_url}/readyz")
-            now = (before + time.time()) / 2
-    except httpx.HTTPError:
-        yield from _nobody_answers(address)
-        return
-    if answer.status_code == _READY:
-        yield Finding("gateway", Status.OK, f"{address.http_url} answers and is ready")
-    elif answer.status_code == _NOT_READY:
-        yield Finding(
-            "gateway",
-            Status.WRONG,
-            f"{address.http_url} is not ready",
-            answer.text[:300].strip(),
-            "See the gateway's log; with --redis, see the line about Redis",
-        )
-    else:
-        yield Finding(
-            "gateway",
-            Status.WRONG,
-            f"{address.http_url} answers {answer.status_code} to /readyz",
-            "That is another program",
-            "Check --url, or choose another port with MCPX_PORT",
-        )
-    yield from _compare_clocks(answer.headers.get("date"), now)
-
-
-def _nobody_answers(address: GatewayAddress) -> Iterable[Finding]:
-    if not _is_local_address(address):
-        yield Finding(
-            "gateway", Status.WRONG, f"{address.http_url} does not answer", "", "Check --url and the network"
-        )
-        return
-    port = urlsplit(address.http_url).port or (443 if address.scheme == "https" else 80)
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            yield Finding(
-                "port",
-                Status.WRONG,
-                f"Port {port} cannot be used: {error.strerror}",
-                "Another program holds it and is no gateway",
-                "Choose another one: MCPX_PORT, or --port",
-            )
-        else:
-            yield Finding("port", Status.OK, f"{port} is free; no gateway runs there now")
-
-
-def _compare_clocks(date: str | None, now: float) -> Iterable[Finding]:
-    try:
-        theirs = parsedate_to_datetime(date or "").timestamp()
-    except ValueError:
-        return
-    # The header has whole seconds.
-    apart = max(0.0, abs(now - theirs - 0.5) - 0.5)
-    if apart > CLOCK_LEEWAY_S:
-        yield Finding(
-            "clock",
-            Status.WRONG,
-            f"This machine and the gateway are {apart:.0f} s apart",
-            f"Tokens from the future are refused from {CLOCK_LEEWAY_S:.0f} s on, and expire early or late",
-            "Synchronise both with NTP",
-        )
-    else:
-        yield Finding("clock", Status.OK, "agrees with the gateway's")
-
-
-def check_redis(env: Mapping[str, str]) -> Iterable[Finding]:
-    """Whether Redis is there, new enough, and which promise its settings allow."""
-    url = env.get("MCPX_REDIS_URL")
-    if not url:
-        yield Finding(
-            "redis", Status.NOTE, "MCPX_REDIS_URL is not set", "One node with its memory is enough to begin"
-        )
-        return
-    import redis
-
-    client: Any = redis.Redis  # its keyword arguments are untyped
-    try:
-        with client.from_url(url, socket_timeout=ASK_WITHIN_S, socket_connect_timeout=ASK_WITHIN_S) as link:
-            version = str(link.info("server").get("redis_version", "0"))
-            seconds, micros = link.time()
-            now = time.time()
-            settings = {
-                name: _setting(link, name) for name in ("appendonly", "appendfsync", "maxmemory-policy")
-            }
-    except (redis.RedisError, ValueError, OSError) as error:
-        yield Finding(
-            "redis",
-            Status.WRONG,
-            f"Redis does not answer: {type(error).__name__}",
-            str(error)[:300],
-            "Check MCPX_REDIS_URL, its password, and that Redis runs",
-        )
-        return
-    yield from _judge_redis(version, settings)
-    if (apart := abs(now - seconds - micros / 1e6)) > CLOCK_LEEWAY_S:
-        yield Finding(
-            "clock", Status.WRONG, f"Redis' clock is {apart:.0f} s away", "", "Synchronise both with NTP"
-        )
-
-
-def _judge_redis(version: str, settings: Mapping[str, str | None]) -> Iterable[Finding]:
-    if int(version.split(".", maxsplit=1)[0]) < 7:
-        yield Finding(
-            "redis", Status.WRONG, f"Redis {version}", "Sharded channels came with 7.0", "Update Redis"
-        )
-        return
-    if settings["appendonly"] == "yes" and settings["appendfsync"] == "always":
-        yield Finding(
-            "redis", Status.OK, f"Redis {version}; nothing accepted is lost, even when it is killed"
-        )
-    elif settings["appendonly"] is None:
-        yield Finding(
-            "redis", Status.NOTE, f"Redis {version}; its settings cannot be read (CONFIG is not allowed)"
-        )
-    else:
-        yield Finding(
-            "redis",
-            Status.NOTE,
-            f"Redis {version}; a loss is told (1012), never silent",
-            "It does not write each change to disk before it answers",
-            "appendonly yes, appendfsync always",
-        )
-    policy = settings["maxmemory-policy"]
-    if policy not in {None, "noeviction"}:
-        yield Finding(
-            "redis",
-            Status.WRONG,
-            f"maxmemory-policy is {policy}",
-            "Redis may forget promotions and revocations",
-            "maxmemory-policy noeviction",
-        )
 
 
 def check_demonstration() -> Iterable[Finding]:
@@ -383,28 +209,5 @@ def check_demonstration() -> Iterable[Finding]:
     yield Finding("node", Status.OK if npx else Status.NOTE, what)
 
 
-def _setting(link: Any, name: str) -> str | None:
-    import redis
-
-    try:
-        value = link.config_get(name).get(name)
-    except redis.RedisError:  # managed Redis often forbids CONFIG
-        return None
-    return None if value is None else str(value)
-
-
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _is_local_address(address: GatewayAddress) -> bool:
-    return _is_local(urlsplit(address.http_url).hostname or "")
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

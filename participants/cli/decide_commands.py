@@ -21,10 +21,11 @@ from participants.cli.access import (
     find_access,
 )
 from participants.cli.addresses import DEFAULT_URL
+from participants.cli.commands import REASONS, Approve
 from participants.cli.console import one_line, put_json, say
 from participants.cli.durations import parse_duration, spoken
 from participants.cli.errors import CommandError, ExitCode, UsageRefused
-from participants.cli.line_commands import REASONS, Approve, parse_object
+from participants.cli.json_lines import parse_object
 from schemas import JsonObject
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from participants.cli.workspace import Draft, Errand
 from participants.client import Disconnected, Participant, Reconnected
 from participants.conversation import Chat, Outcome, Peer, Presence, Welcome
 from participants.errors import ParticipantError, ProposalExpired, ProposalRejected, RequestFailed
-from schemas import JsonObject, Kind
+from schemas import JsonObject, Kind, McpxError
 
 AGAIN: Final = re.compile(r"\bagain\b", re.IGNORECASE)
 """The word in chat that makes it ask once more."""
@@ -105,9 +105,14 @@ class DemoAgent:
         await self._say(f'Hello, I am {self._me.id}. Write "again" and I do my errand again.')
         while True:
             self._wanted.clear()
-            draft = await asyncio.to_thread(self._errand.draft)
-            while not await self._is_settled(draft):
-                pass
+            try:
+                draft = await asyncio.to_thread(self._errand.draft)
+            except (McpxError, OSError) as error:
+                self._tell(f"could not prepare it: {error}")
+                await self._say("I could not prepare my errand; whoever started me can see why.")
+            else:
+                while not await self._is_settled(draft):
+                    pass
             await until_first_ends(_set(self._wanted), _set(self._rights_changed))
 
     async def _is_settled(self, draft: Draft) -> bool:

@@ -29,7 +29,8 @@ def doctor(
       mcpx doctor
       MCPX_REDIS_URL=redis://127.0.0.1:6379 mcpx doctor --url https://gateway.example.org
     """
-    from participants.cli import checks
+    from participants.cli import checks, reach_checks
+    from participants.cli.findings import Status
 
     address = GatewayAddress.parse(url)
     env = os.environ
@@ -38,8 +39,8 @@ def doctor(
         *checks.check_state_directory(env),
         *checks.check_key(env),
         *checks.check_origins(env),
-        *checks.check_gateway(address),
-        *checks.check_redis(env),
+        *reach_checks.check_gateway(address),
+        *reach_checks.check_redis(env),
         *checks.check_demonstration(),
     ]
     if as_json:
@@ -60,7 +61,7 @@ def doctor(
                 put(f"  {'':<9} why: {finding.why}")
             if finding.do:
                 put(f"  {'':<9} do:  {finding.do}")
-    wrong = sum(finding.status is checks.Status.WRONG for finding in findings)
+    wrong = sum(finding.status is Status.WRONG for finding in findings)
     if wrong:
         say((f"{wrong} thing(s) to put right.", "bold red"))
         raise typer.Exit(ExitCode.FAILED)

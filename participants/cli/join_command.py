@@ -59,9 +59,10 @@ def join(
             "Standard input cannot hold both the token and the lines", do="Use a file, or MCPX_TOKEN"
         )
     gateway = find_access(url, topic, token_file, participant, profile=profile)
-    from participants.cli.join_session import JsonVoice, Session, TextVoice
+    from participants.cli.join_session import Session
     from participants.cli.logs import log_to
     from participants.cli.tasks import until_told
+    from participants.cli.voices import JsonVoice, TextVoice
     from participants.client import Participant
 
     log_to(level="warning")

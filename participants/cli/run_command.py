@@ -196,7 +196,7 @@ def promotion_of(scene: Scene, *, back: bool = False) -> list[str]:
     reason = "enough for now" if back else "it asked well"
     line = [*_own_name(), "promote", cast.agent, change, f"mcp/request:tools/call:{cast.errand.tool}"]
     line += ["--topic", cast.topic, "--reason", reason]
-    if scene.address.authority != f"127.0.0.1:{DEFAULT_PORT}":
+    if scene.address.authority != f"127.0.0.1:{DEFAULT_PORT}" or "MCPX_URL" in os.environ:
         line += ["--url", scene.address.http_url]
     return line
 

@@ -18,9 +18,10 @@ from participants.cli.access import (
     find_access,
 )
 from participants.cli.addresses import DEFAULT_URL
+from participants.cli.commands import SendEnvelope
 from participants.cli.console import put, put_json
 from participants.cli.errors import CommandError, ExitCode, UsageRefused
-from participants.cli.line_commands import SendEnvelope, parse_envelope, parse_object
+from participants.cli.json_lines import parse_envelope, parse_object
 
 if TYPE_CHECKING:
     from participants.client import EventStream

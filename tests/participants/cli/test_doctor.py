@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.cli.checks import Status, check_key, check_origins, check_state_directory, entropy_bits
+from participants.cli.checks import check_key, check_origins, check_state_directory, entropy_bits
+from participants.cli.findings import Status
 from participants.cli.state import make_secret
 from tests.gateway_process import running_gateway
 from tests.participants.cli.conftest import Mcpx

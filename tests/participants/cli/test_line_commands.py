@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.cli.errors import UsageRefused
-from participants.cli.line_commands import (
+from participants.cli.commands import (
     Approve,
     Call,
     Command,
@@ -20,10 +19,12 @@ from participants.cli.line_commands import (
     Reject,
     Say,
     SendEnvelope,
+    ShowDraft,
     Who,
-    parse_json_line,
-    parse_line,
 )
+from participants.cli.errors import UsageRefused
+from participants.cli.json_lines import parse_json_line
+from participants.cli.typed_lines import parse_line
 
 CALL = Call("git", "tools/call", {"name": "git_commit", "arguments": {"message": "a b"}})
 
@@ -42,6 +43,7 @@ CALL = Call("git", "tools/call", {"name": "git_commit", "arguments": {"message":
         ("/approve 3", Approve("3")),
         ("/approve #3", Approve("3")),
         ("/approve 3 git", Approve("3", "git")),
+        ("/edit 3", ShowDraft("3")),
         ('/edit 3 {"message": "a b"}', Approve("3", arguments={"message": "a b"})),
         ("/reject 3", Reject("3")),
         ("/reject 3 not on  a Friday", Reject("3", message="not on  a Friday")),
@@ -58,7 +60,7 @@ def test_what_a_person_types(line: str, command: Command | None) -> None:
     [
         "/approve",
         "/approve 1 2 3",
-        "/edit 1",
+        "/edit",
         "/edit 1 {broken",
         "/edit 1 [1]",
         '/edit 1 {"a": 1, "a": 2}',

@@ -99,6 +99,7 @@ async def test_a_person_approves_edits_and_rejects_by_short_numbers(gateway: Gat
 
         second = asyncio.create_task(agent.request("files", "tools/call", CALL))
         await ann.read_until("Proposal #2")
+        await ann.write("/edit 2")
         await ann.write('/edit 2 {"text": "new"}')
         async with asyncio.timeout(STEP_S):
             outcome = await second
@@ -112,7 +113,9 @@ async def test_a_person_approves_edits_and_rejects_by_short_numbers(gateway: Gat
                 await third
 
         await ann.write("/quit")
-        assert await ann.wait() == 0
+        ended = await ann.end()
+    assert ended.code == 0
+    assert '/edit 2 {"text": "old"}' in ended.err
 
 
 async def test_what_others_wrote_cannot_steer_the_terminal(gateway: GatewayProcess) -> None:

@@ -1,157 +1,27 @@
-"""
-What a line of `mcpx join` means: as a person types it, and as a script writes it in JSON.
-
-Both come to the same commands. Pure: nothing is done here.
-"""
+"""What a script writes to `mcpx join --json`: one JSON object a line, one command each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from participants.cli.commands import (
+    REASONS,
+    Approve,
+    Call,
+    Command,
+    Pending,
+    Quit,
+    Reject,
+    Say,
+    SendEnvelope,
+    Who,
+)
 from participants.cli.errors import UsageRefused
-from schemas import JsonObject, PayloadError, RejectReason, parse_strictly
+from schemas import JsonObject, PayloadError, parse_strictly
 
 _T = TypeVar("_T")
-
-HELP: Final = """\
-text                      say it to everybody
-/who                      who is here, and what they may do
-/pending                  proposals that wait for a decision
-/approve ID [TARGET]      carry a proposal out as it stands
-/edit ID {json}           carry it out with other arguments (a tool's `arguments`)
-/reject ID [REASON…]      refuse it and say why
-/call TARGET TOOL {json}  call a tool; without the right to, propose it
-/quit                     leave
-A line that begins with two slashes is said with one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Chat with everybody, or with some."""
-
-    text: str
-    to: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """List who is here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """List the proposals that wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approve:
-    """Carry a proposal out; `edited` replaces its params, or a tool's `arguments`."""
-
-    proposal: str
-    target: str | None = None
-    arguments: JsonObject | None = field(default=None, hash=False)
-    """Instead of the `arguments` in the proposal's params."""
-    params: JsonObject | None = field(default=None, hash=False)
-    """Instead of the whole params."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Refuse a proposal."""
-
-    proposal: str
-    reason: str = "denied"
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Ask for an MCP method, directly or by a proposal."""
-
-    target: str | None
-    method: str
-    params: JsonObject = field(default_factory=dict[str, Any], hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SendEnvelope:
-    """Send one envelope of any kind."""
-
-    kind: str
-    payload: JsonObject = field(hash=False)
-    to: tuple[str, ...] = ()
-    correlation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Help:
-    """Say what can be typed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """Leave the topic."""
-
-
-Command = Say | Who | Pending | Approve | Reject | Call | SendEnvelope | Help | Quit
-
-_SIMPLE: Final[dict[str, Command]] = {
-    "who": Who(),
-    "pending": Pending(),
-    "help": Help(),
-    "?": Help(),
-    "quit": Quit(),
-    "exit": Quit(),
-}
-
-REASONS: Final = frozenset(reason.value for reason in RejectReason)
-"""Codes that a rejection may carry."""
-
-
-def parse_line(line: str) -> Command | None:
-    """
-    Read what a person typed; `None`: nothing.
-
-    Raises:
-        UsageRefused: it begins like a command and is none.
-    """
-    text = line.strip()
-    if not text:
-        return None
-    if text.startswith("//"):
-        return Say(text[1:])
-    if not text.startswith("/"):
-        return Say(text)
-    name, _, rest = text[1:].partition(" ")
-    command = _with_arguments(name, rest) if rest.strip() else _SIMPLE.get(name)
-    if command is None:
-        raise UsageRefused(f"/{name} is not understood like this", do="Type /help")
-    return command
-
-
-def _with_arguments(name: str, rest: str) -> Command | None:
-    match name, rest.split():
-        case ("approve", [proposal]):
-            return Approve(_ref(proposal))
-        case ("approve", [proposal, target]):
-            return Approve(_ref(proposal), target)
-        case ("edit", [proposal, _, *_]):
-            return Approve(_ref(proposal), arguments=parse_object(rest.split(None, 1)[1]))
-        case ("reject", [proposal]):
-            return Reject(_ref(proposal))
-        case ("reject", [proposal, *_]):
-            return Reject(_ref(proposal), message=rest.split(None, 1)[1].strip())
-        case ("call", [target, tool]):
-            return Call(target, "tools/call", {"name": tool, "arguments": {}})
-        case ("call", [target, tool, *_]):
-            return Call(
-                target, "tools/call", {"name": tool, "arguments": parse_object(rest.split(None, 2)[2])}
-            )
-        case _:
-            return None
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -308,7 +178,3 @@ def _shaped(value: Any, shape: type[_T]) -> _T:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise UsageRefused("This line is not understood", why=str(error)) from None
-
-
-def _ref(text: str) -> str:
-    return text.removeprefix("#")
