@@ -18,7 +18,7 @@ if taken then
   if last > number then return {'old'} end
 end
 
-local state = redis.call('HMGET', STATE, 'epoch', 'seq', 'bytes', 'touched')
+local state = redis.call('HMGET', STATE, 'epoch', 'seq', 'bytes', 'touched', 'heard')
 if not state[1] then return {'none'} end
 if epoch ~= '' and epoch ~= state[1] then return {'lost'} end
 epoch = state[1]
@@ -51,7 +51,7 @@ local op = ops[1]
 if op and op[1] == 'gone' then
   -- {gone, index, node, force}
   local lease = redis.call('HGET', LEASES, op[3])
-  if not op[4] and not (lease and tonumber(lease) < now) then return {'void'} end
+  if not op[4] and not (lease and read_lease(lease) < now) then return {'void'} end
   gone = connections_of(ROSTER, op[3])
   if #gone == 0 then
     redis.call('HDEL', LEASES, op[3])
@@ -116,7 +116,8 @@ for _, each in ipairs(ops) do
   end
 end
 
-trim(STREAM, SIZES, last, total + size, now, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
+trim(STREAM, SIZES, last, total + size, now, tonumber(state[5] or '0'),
+  tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
 -- A right to publish that was taken away must not leave the append half said:
 -- the reply tells, and the node reads the stream.
 local told = redis.pcall(publish, channel, epoch .. ' ' .. whole(first) .. ' ' .. ARGV[13])

@@ -1,8 +1,8 @@
 -- Renew a node's lease on a topic, and name the nodes whose lease has run out.
--- KEYS: as for append. ARGV: node epoch lease entries bytes age
+-- KEYS: as for append. ARGV: node epoch lease heard entries bytes age
 -- Replies: {'lost'} or {'ok', seq, dead…}
 local STATE, STREAM, SIZES, ROSTER, AMENDED, CHANGED, LEASES, TAKEN = unpack(KEYS)
-local node, lease, age = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[6])
+local node, lease, heard, age = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[7])
 local state = redis.call('HMGET', STATE, 'epoch', 'seq', 'bytes', 'beat')
 if state[1] ~= ARGV[2] or redis.call('HEXISTS', LEASES, node) == 0 then return {'lost'} end
 
@@ -12,18 +12,23 @@ local beat = tonumber(state[4] or now)
 local is_outage = now < beat or now - beat > lease * 2 / 3
 local reply = {'ok', tonumber(state[2])}
 local leases = redis.call('HGETALL', LEASES)
+local lowest = heard
 for i = 1, #leases, 2 do
-  local ends = tonumber(leases[i + 1])
-  if is_outage or ends > now + lease then
-    redis.call('HSET', LEASES, leases[i], whole(now + lease))
-  elseif ends < now and leases[i] ~= node then
-    reply[#reply + 1] = leases[i]
+  local name, ends, place = leases[i], read_lease(leases[i + 1])
+  if name ~= node then
+    if is_outage or ends > now + lease then
+      redis.call('HSET', LEASES, name, lease_until(now + lease, place))
+    elseif ends < now then
+      reply[#reply + 1] = name
+    end
+    lowest = math.min(lowest, place)
   end
 end
-redis.call('HSET', LEASES, node, whole(now + lease))
-redis.call('HSET', STATE, 'beat', whole(now))
+redis.call('HSET', LEASES, node, lease_until(now + lease, heard))
+redis.call('HSET', STATE, 'beat', whole(now), 'heard', whole(lowest))
 
-trim(STREAM, SIZES, tonumber(state[2]), tonumber(state[3]), now, tonumber(ARGV[4]), tonumber(ARGV[5]), age)
+trim(STREAM, SIZES, tonumber(state[2]), tonumber(state[3]), now, lowest,
+  tonumber(ARGV[5]), tonumber(ARGV[6]), age)
 -- Without a node to trim it, what was said does not lie around for long.
 redis.call('PEXPIRE', STREAM, age * 10)
 redis.call('PEXPIRE', SIZES, age * 10)

@@ -8,22 +8,33 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- A lease is "UNTIL HEARD": when it ends, and how far its node had heard the
+-- topic at its last heartbeat.
+local function read_lease(lease)
+  local ends, heard = string.match(lease, '^(%d+) (%d+)$')
+  return tonumber(ends), tonumber(heard)
+end
+
+local function lease_until(ends, heard)
+  return whole(ends) .. ' ' .. whole(heard)
+end
+
 -- Keep the stream within its bounds. `sizes` has one "LAST BEFORE AT" for each
 -- batch: its last position, the bytes of all batches before it, and when it
--- came. The newest batch stays whatever its age: by it a node that comes back
--- sees that its last entry is still the last.
-local function trim(stream, sizes, last, bytes, now, max_entries, max_bytes, max_age)
+-- came. What a living node may not have heard yet (from `heard` on, the last
+-- that it heard included, for it is how it knows the order again) goes for its
+-- bytes only; the newest batch stays.
+local function trim(stream, sizes, last, bytes, now, heard, max_entries, max_bytes, max_age)
   local floor = nil
   while true do
     local two = redis.call('LRANGE', sizes, 0, 1)
     if not two[2] then break end
     local upto, before, at = string.match(two[1], '^(%d+) (%d+) (%d+)$')
-    if last - tonumber(upto) < max_entries and bytes - tonumber(before) <= max_bytes
-        and now - tonumber(at) <= max_age then
-      break
-    end
+    upto = tonumber(upto)
+    local is_due = last - upto >= max_entries or now - tonumber(at) > max_age
+    if bytes - tonumber(before) <= max_bytes and not (is_due and upto < heard) then break end
     redis.call('LPOP', sizes)
-    floor = tonumber(upto) + 1
+    floor = upto + 1
   end
   if floor then
     redis.call('XTRIM', stream, 'MINID', '=', whole(floor) .. '-0')

@@ -9,7 +9,7 @@ if lease > 0 then
     redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'seq', '0', 'bytes', '0', 'last', '')
     state = {ARGV[3], '0', ''}
   end
-  redis.call('HSET', KEYS[7], ARGV[1], whole(milliseconds() + lease))
+  redis.call('HSET', KEYS[7], ARGV[1], lease_until(milliseconds() + lease, tonumber(state[2])))
 elseif not state[1] then
   return {}
 end

@@ -98,7 +98,7 @@ class Heartbeat:
         bounds = (self._bounds.entries, self._bounds.bytes, int(self._bounds.age * 1000))
         for replica in self._heard.values():
             if replica.epoch:
-                arguments: list[str | int] = [self._node, replica.epoch, lease, *bounds]
+                arguments: list[str | int] = [self._node, replica.epoch, lease, replica.position, *bounds]
                 session.call(BEAT, self._keys.of(replica.topic), arguments, partial(self._beaten, replica))
         session.link.call(self._beat_of_node(), self._counted_nodes)
         for topic in list(self._listening.leaving):

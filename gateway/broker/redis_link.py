@@ -127,7 +127,7 @@ class Link(asyncio.Protocol):
         return link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop has transports of its own
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

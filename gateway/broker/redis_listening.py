@@ -264,7 +264,9 @@ class Listening:
         """
         replicas = [replica for replica in self._heard.values() if replica.epoch]
         await session.link.ask_all([["SUBSCRIBE", self._keys.channel(replica.topic)] for replica in replicas])
-        await asyncio.gather(*(self._fill(session, replica) for replica in replicas))
+        await asyncio.gather(
+            *(self._fill(session, replica) for replica in replicas if not replica.is_filling)
+        )
 
     def fill(self, replica: Replica) -> None:
         """Something may be missing: read it, and be live again after that."""
@@ -282,11 +284,14 @@ class Listening:
         except OrderBroken as error:
             self.lose(replica, str(error))
         except LinkLost:
-            pass  # read again over the next one
+            pass
         except Refused as error:
             session.link.abort(str(error))
         finally:
             replica.is_filling = False
+        is_heard = self._heard.get(replica.topic) is replica
+        if is_heard and not replica.is_live and self._connection.session is not session:
+            self.fill(replica)  # over the next session, if it is there already
 
     async def _read_missed(self, session: Session, replica: Replica) -> None:
         state, stream = self._keys.of(replica.topic)[:2]
