@@ -70,7 +70,7 @@ async def test_when_it_is_killed_outright_gateway_and_server_end_by_themselves(t
         await mcpx.wait()
 
         async with asyncio.timeout(STEP_S):
-            while processes_with(marker):
+            while processes_with(marker):  # noqa: ASYNC110 - another process has no event to wait for
                 await asyncio.sleep(0.05)
 
 
