@@ -95,7 +95,7 @@ class _Shape:
 
     def _reaches(self, count: int) -> bool:
         """Whether a kind may have so many pieces."""
-        return count == len(self.pieces) or (self.is_open and count > len(self.pieces))
+        return count >= len(self.pieces) if self.is_open else count == len(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,16 @@ def test_the_bare_star_is_refused(text: str) -> None:
     with pytest.raises(PatternError) as refused:
         Pattern.parse(text)
 
-    assert refused.value.why == "a bare '*' would grant everything; name what is meant"
+    assert (refused.value.text, refused.value.why) == (
+        text,
+        "a bare '*' would grant everything; name what is meant",
+    )
+
+
+@spec("mcpx patterns refused bare star")
+@pytest.mark.parametrize("text", ["X", "X*", "x*"])
+def test_a_star_beside_one_letter_is_not_bare(text: str) -> None:
+    assert granted(text, text.replace("*", "")) == [text.replace("*", "")]
 
 
 @spec("mcpx patterns refused empty", "mcpx patterns refusal reason")
@@ -335,7 +344,7 @@ def test_a_pattern_that_can_never_match_is_refused(text: str, why: str) -> None:
     with pytest.raises(PatternError) as refused:
         Pattern.parse(text)
 
-    assert refused.value.why == why
+    assert (refused.value.text, refused.value.why) == (text, why)
 
 
 @spec("mcpx patterns refused never matching")
