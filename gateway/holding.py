@@ -11,6 +11,7 @@ import structlog
 
 from gateway.broker.protocol import Broker
 from gateway.core import Topic
+from gateway.fanout import Fanout
 
 log = structlog.get_logger("gateway.holding")
 
@@ -23,6 +24,7 @@ class Held:
     """A topic that this node hears, in one life: after a lost order there is another."""
 
     topic: Topic
+    fanout: Fanout
     holders: int = 0
     """Handshakes and members that need it."""
 
@@ -56,7 +58,8 @@ class Holding:
         async with self._lock(topic):
             held = self._held.get(topic)
             if held is None:
-                held = self._held[topic] = Held(Topic(topic, await self._broker.enter(topic)))
+                fanout = Fanout(asyncio.get_running_loop().call_soon)
+                held = self._held[topic] = Held(Topic(topic, await self._broker.enter(topic)), fanout)
             held.holders += 1
             return held
 

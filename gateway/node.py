@@ -43,6 +43,7 @@ from gateway.core import (
     refusal,
 )
 from gateway.errors import GatewayError
+from gateway.fanout import Fanout
 from gateway.holding import Held, Holding
 from gateway.metrics import Metrics
 from schemas import CloseCode, Envelope, EnvelopeError, ErrorCode, TopicUnavailable
@@ -113,6 +114,9 @@ class Node:
         self._holding = Holding(broker)
         self._homes: dict[str, Held] = {}
         """By connection."""
+        self._touched: list[Fanout] = []
+        """Fan-outs with something pending that nobody has scheduled."""
+        self._is_reading = self._is_sweep_due = False
         self._joining: dict[str, asyncio.Future[None]] = {}
         """By connection: done once the welcome is in its outbox."""
         self._shared: dict[str, _Shared] = {}
@@ -264,7 +268,12 @@ class Node:
     # Envelopes
 
     def receive(self, member: Member, data: bytes) -> None:
-        """Take what a member sent: decide once, then append, refuse or close."""
+        """
+        Take what a member sent: decide once, then append, refuse or close.
+
+        `read_done` follows after the last of what came together.
+        """
+        self._is_reading = True
         effect = judge(
             member,
             data,
@@ -274,18 +283,49 @@ class Node:
         )
         if isinstance(effect, Relay):
             self._append(member, effect.envelope)
-        else:
-            self._perform(effect)
-            if isinstance(effect, Refuse) and effect.error.code is ErrorCode.TOO_LARGE:
+        elif isinstance(effect, Refuse):
+            self.refuse(member, effect.error)
+            if effect.error.code is ErrorCode.TOO_LARGE:
                 self.close(member, CloseCode.TOO_LARGE)
+        else:
+            self.close(member, effect.code)
+
+    def read_done(self) -> None:
+        """Everything that came together has been received: deliver what it led to."""
+        self._is_reading = False
+        if self._touched:
+            self._sweep()
 
     def refuse(self, member: Member, error: EnvelopeError) -> None:
         """Tell a member that something it sent goes nowhere."""
-        self._perform(Refuse(member, error))
+        self.metrics.refused(error.code)
+        log.warning(
+            "envelope.refused",
+            **_of(member),
+            envelope_id=error.envelope_id,
+            reason=str(error.code),
+            why=str(error),
+        )
+        home = self._homes.get(member.connection)
+        if home is not None:
+            data = refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
+            home.fanout.tell(data, member)
+            self._touch(home.fanout)
 
     def close(self, member: Member, code: CloseCode) -> None:
-        """End a member's connection."""
-        self._perform(Close(member, code))
+        """End a member's connection: what it was to hear goes out, what it says counts no more."""
+        if member.ended is not None:
+            return
+        member.ended = code
+        self.metrics.closed(code)
+        log.info("connection.closed", **_of(member), code=int(code), reason=code.name)
+        home = self._homes.get(member.connection)
+        if home is not None:
+            home.fanout.flush()
+        member.outbox.close(code)
+        self._fail_joining(member, _why_not_joined(code))
+        # Its socket may take seconds to close; what it says counts no more, so it has left.
+        self.leave(member)
 
     def _append(self, member: Member, envelope: Envelope) -> None:
         held = self._holding.find(member.topic)
@@ -303,7 +343,7 @@ class Node:
         held = self._holding.find(topic)
         if held is not None:
             for effect in held.topic.apply(position, entry):
-                self._perform(effect)
+                self._perform(effect, held.fanout)
 
     def stale(self, topic: str, drafts: Sequence[Draft]) -> None:
         """Judge these again, by the rights that count now (`Hearer`)."""
@@ -352,49 +392,45 @@ class Node:
 
     # Effects
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: Effect, fanout: Fanout) -> None:
         match effect:
             case Deliver():
-                for receiver in effect.receivers:
-                    receiver.outbox.send(effect.data)
-                self.metrics.delivered(len(effect.receivers), len(effect.data))
-            case Refuse():
-                self._tell_refusal(effect.member, effect.error)
+                if effect.receivers:
+                    fanout.deliver(effect.data, effect.receivers)
+                for member in effect.also:
+                    fanout.tell(effect.data, member)
+                self._touch(fanout)
+                self.metrics.delivered(len(effect.receivers) + len(effect.also), len(effect.data))
             case Welcome():
-                effect.member.outbox.send(effect.data)
+                fanout.tell(effect.data, effect.member)
+                self._touch(fanout)
                 joining = self._joining.get(effect.member.connection)
                 if joining is not None and not joining.done():
                     joining.set_result(None)
             case Close():
-                if effect.member.ended is None:
-                    effect.member.ended = effect.code
-                    self.metrics.closed(effect.code)
-                    log.info(
-                        "connection.closed",
-                        **_of(effect.member),
-                        code=int(effect.code),
-                        reason=effect.code.name,
-                    )
-                    effect.member.outbox.close(effect.code)
-                    self._fail_joining(effect.member, _why_not_joined(effect.code))
-                    # Its socket may take seconds to close; what it says counts no more, so it has left.
-                    self.leave(effect.member)
-            case Relay():
-                self._append(effect.member, effect.envelope)
+                self.close(effect.member, effect.code)
             case _:
                 assert_never(effect)
 
-    def _tell_refusal(self, member: Member, error: EnvelopeError) -> None:
-        self.metrics.refused(error.code)
-        log.warning(
-            "envelope.refused",
-            **_of(member),
-            envelope_id=error.envelope_id,
-            reason=str(error.code),
-            why=str(error),
-        )
-        data = refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
-        member.outbox.send(data)
+    def _touch(self, fanout: Fanout) -> None:
+        if fanout.is_touched:
+            return
+        fanout.is_touched = True
+        self._touched.append(fanout)
+        if not self._is_reading and not self._is_sweep_due:
+            self._is_sweep_due = True
+            asyncio.get_running_loop().call_soon(self._sweep)
+
+    def _sweep(self) -> None:
+        """Write to small topics now, and to large ones when no more comes."""
+        self._is_sweep_due = False
+        touched, self._touched = self._touched, []
+        for fanout in touched:
+            fanout.is_touched = False
+            if fanout.is_small:
+                fanout.flush()
+            else:
+                fanout.schedule()
 
     def _close_all(self, topic: Topic, code: CloseCode) -> None:
         for member in list(topic.members.values()):

@@ -7,7 +7,7 @@ The order of the checks is the order of `ErrorCode`.
 
 from __future__ import annotations
 
-from gateway.core.effects import Close, Refuse, Relay
+from gateway.core.effects import Close, Refuse, Relay, Verdict
 from gateway.core.members import Member
 from schemas import (
     CapabilityViolation,
@@ -21,9 +21,7 @@ from schemas import (
 )
 
 
-def judge(
-    member: Member, data: bytes, *, now: float, monotonic: float, max_bytes: int
-) -> Relay | Refuse | Close:
+def judge(member: Member, data: bytes, *, now: float, monotonic: float, max_bytes: int) -> Verdict:
     """
     Decide what the bytes that a member sent lead to (MCPx 4.2, 6.4).
 

@@ -28,11 +28,13 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """The same bytes to each receiver."""
+    """The same bytes to each receiver, and to some others."""
 
     data: bytes
     receivers: Sequence[Member]
-    """A list that the topic keeps: read it at once, do not hold it."""
+    """A list that the topic keeps: the same one for as long as nobody comes or goes."""
+    also: Sequence[Member] = ()
+    """Others, picked for this envelope; none of them is among the receivers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,11 @@ class Close:
     code: CloseCode
 
 
-Effect = Relay | Refuse | Deliver | Welcome | Close
+Verdict = Relay | Refuse | Close
+"""What becomes of an envelope."""
+
+Effect = Deliver | Welcome | Close
+"""What an entry of the order leads to."""
 
 
 @dataclass(frozen=True, slots=True)

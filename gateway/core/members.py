@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -22,8 +23,12 @@ class Mode(StrEnum):
 class Outbox(Protocol):
     """A connection's queue to its participant. The core hands it on and never calls it."""
 
-    def send(self, data: bytes) -> None:
-        """Queue one envelope; never blocks, never raises."""
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        """
+        Queue envelopes; never blocks, never raises.
+
+        They come twice: as the frames that go over a WebSocket, and as they are.
+        """
         ...
 
     def close(self, code: CloseCode) -> None:

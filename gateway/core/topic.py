@@ -47,7 +47,6 @@ class Topic:
             self.roster.join(entry)
         self.members: dict[str, Member] = {}
         """By connection: those of this node, from before their join comes back to their end."""
-        self._everyone: tuple[Member, ...] = ()
         self._hearing_all: tuple[Member, ...] = ()
         self._directed: tuple[Member, ...] = ()
 
@@ -58,7 +57,6 @@ class Topic:
     def forget(self, member: Member) -> None:
         """Stop delivering to a member whose connection has ended; its leave comes in the order."""
         if self.members.pop(member.connection, None) is not None and member.is_welcome:
-            self._everyone = tuple(other for other in self._everyone if other is not member)
             self._hearing_all = tuple(other for other in self._hearing_all if other is not member)
             self._directed = tuple(other for other in self._directed if other is not member)
 
@@ -68,7 +66,7 @@ class Topic:
         self.position = position
         match entry:
             case Relayed():
-                return (Deliver(entry.data, self._receivers(entry)),)
+                return (Deliver(entry.data, self._hearing_all, self._named(entry)),)
             case Joined():
                 return self._joined(entry)
             case Left():
@@ -88,11 +86,12 @@ class Topic:
             case _:
                 assert_never(entry)
 
-    def _receivers(self, entry: Relayed) -> Sequence[Member]:
+    def _named(self, entry: Relayed) -> Sequence[Member]:
+        """The Directed members whom an envelope concerns (MCPx 6.3)."""
         if not entry.to or not self._directed:
-            return self._everyone
+            return self._directed
         named = {*entry.to, entry.sender}
-        return (*self._hearing_all, *(member for member in self._directed if member.id in named))
+        return tuple(member for member in self._directed if member.id in named)
 
     def _joined(self, entry: Joined) -> Sequence[Effect]:
         changed = self.roster.join(entry)
@@ -101,14 +100,13 @@ class Topic:
         if member is not None:
             member.capabilities = CapabilitySet.of(self.roster.effective(member.connection))
             member.is_welcome = True
-            self._everyone = (*self._everyone, member)
             if member.mode is Mode.ALL:
                 self._hearing_all = (*self._hearing_all, member)
             else:
                 self._directed = (*self._directed, member)
             effects.append(Welcome(member, self._welcome(member, entry.record.at)))
         if changed:
-            effects.append(self._presence(entry.record.participant, entry.record.at, self._everyone))
+            effects.append(self._presence(entry.record.participant, entry.record.at))
         return effects
 
     def _left(self, connections: Sequence[str], at: float) -> Sequence[Effect]:
@@ -120,9 +118,7 @@ class Topic:
             outcome = self.roster.leave(connection, at)
             if outcome is not None and outcome[1]:
                 changed[outcome[0]] = None
-        return [
-            self._presence(participant, at, self._everyone, nth) for nth, participant in enumerate(changed)
-        ]
+        return [self._presence(participant, at, nth) for nth, participant in enumerate(changed)]
 
     def _amended(self, entry: Amended) -> Sequence[Effect]:
         before = self.roster.capabilities(entry.participant)
@@ -133,10 +129,9 @@ class Topic:
             member = self.members.get(connection)
             if member is not None and member.is_welcome:
                 member.capabilities = CapabilitySet.of(self.roster.effective(connection))
-                effects.append(Deliver(self._welcome(member, entry.at), (member,)))
+                effects.append(Welcome(member, self._welcome(member, entry.at)))
         if set(before) != set(self.roster.capabilities(entry.participant)):
-            others = tuple(member for member in self._everyone if member.id != entry.participant)
-            effects.append(self._presence(entry.participant, entry.at, others))
+            effects.append(self._presence_for_others(entry.participant, entry.at))
         return effects
 
     def _welcome(self, member: Member, at: float) -> bytes:
@@ -147,13 +142,17 @@ class Topic:
             participants=self.roster.participants(without=member.id),
         )
 
-    def _presence(self, participant: str, at: float, receivers: Sequence[Member], nth: int = 0) -> Deliver:
+    def _presence(self, participant: str, at: float, nth: int = 0) -> Deliver:
+        return Deliver(self._presence_of(participant, at, nth), self._hearing_all, self._directed)
+
+    def _presence_for_others(self, participant: str, at: float) -> Deliver:
+        """Presence for those who did not just hear of it by a welcome."""
+        others = [member for member in (*self._hearing_all, *self._directed) if member.id != participant]
+        return Deliver(self._presence_of(participant, at, 0), (), others)
+
+    def _presence_of(self, participant: str, at: float, nth: int) -> bytes:
         id = f"gw-{self.epoch}-{self.position}-{nth}"
+        if not self.roster.of(participant):
+            return system.left(id=id, at=at, participant=participant)
         capabilities = self.roster.capabilities(participant)
-        if self.roster.of(participant):
-            data = system.joined(
-                id=id, at=at, participant=system.participant_entry(participant, capabilities)
-            )
-        else:
-            data = system.left(id=id, at=at, participant=participant)
-        return Deliver(data, receivers)
+        return system.joined(id=id, at=at, participant=system.participant_entry(participant, capabilities))

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.types import Send
 
 from schemas import CLOSE_REASONS, CloseCode
 
-_END_GRACE_S: Final = 5.0
-"""Seconds that a closing connection gets to take its last bytes and its close frame."""
+_TEXTS: Final = 64
+"""Decoded envelopes remembered, about as many as one round of the loop brings."""
 
 
 class Texts:
     """
     Envelopes as ASGI wants them: decoded.
 
-    The same bytes go to every receiver one after the other, so remembering
-    the last one decodes once per envelope.
+    The same bytes go to every receiver, so a few are remembered and decoded once.
     """
 
-    __slots__ = ("_data", "_text")
+    __slots__ = ("_texts",)
 
     def __init__(self) -> None:
-        self._data, self._text = b"", ""
+        self._texts: dict[int, tuple[bytes, str]] = {}
 
     def of(self, data: bytes) -> str:
         """Return an envelope's text."""
-        if data is not self._data:
-            self._data, self._text = data, data.decode()
-        return self._text
+        known = self._texts.get(id(data))
+        if known is not None and known[0] is data:
+            return known[1]
+        if len(self._texts) >= _TEXTS:
+            self._texts.clear()
+        text = data.decode()
+        self._texts[id(data)] = (data, text)
+        return text
 
 
 class SocketOutbox:
@@ -46,15 +50,13 @@ class SocketOutbox:
         max_bytes: int,
         max_seconds: float,
         monotonic: Callable[[], float],
-        abort: Callable[[], None],
     ) -> None:
-        self._send, self._texts, self._abort, self._monotonic = send, texts, abort, monotonic
+        self._send, self._texts, self._monotonic = send, texts, monotonic
         self._max_bytes, self._max_seconds = max_bytes, max_seconds
         self._queue: deque[tuple[float, int, str]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
         self._code: CloseCode | None = None
-        self._last_call: asyncio.TimerHandle | None = None
         self.overflown: Callable[[], None] = lambda: None
         """Called once when more waits than may."""
 
@@ -63,11 +65,13 @@ class SocketOutbox:
         """Bytes that the socket has not taken yet."""
         return self._bytes
 
-    def send(self, data: bytes) -> None:
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:  # noqa: ARG002  # ASGI makes frames itself
         if self._code is not None:
             return
-        self._queue.append((self._monotonic(), len(data), self._texts.of(data)))
-        self._bytes += len(data)
+        now = self._monotonic()
+        for data in envelopes:
+            self._queue.append((now, len(data), self._texts.of(data)))
+            self._bytes += len(data)
         if self._bytes > self._max_bytes:
             self.overflown()
         self._wake.set()
@@ -80,7 +84,6 @@ class SocketOutbox:
             # It has missed envelopes in any case: what waits would only keep the close frame back.
             self._queue.clear()
             self._bytes = 0
-        self._last_call = asyncio.get_running_loop().call_later(_END_GRACE_S, self._abort)
         self._wake.set()
 
     def is_behind(self) -> bool:
@@ -104,8 +107,3 @@ class SocketOutbox:
                 await self._wake.wait()
         except OSError:
             return  # the peer has gone; the reader hears of it
-
-    def end(self) -> None:
-        """The connection is over: stop the last call."""
-        if self._last_call is not None:
-            self._last_call.cancel()

@@ -18,10 +18,12 @@ from capabilities import ParticipantClaims, TokenReader, TokenRefused
 from gateway.broker.protocol import BrokerUnavailable
 from gateway.clock import Clock
 from gateway.core import Member, Mode, refusal
+from gateway.http.framed import FramedOutbox, Seat
 from gateway.http.guard import Guard, refuse
 from gateway.http.outbox import SocketOutbox, Texts
 from gateway.http.problems import Problem, ProblemCode
 from gateway.node import AccessRevoked, Admission, Node
+from gateway.transport import EXTENSION, WebSocketTransport
 from schemas import CLOSE_REASONS, CloseCode, EnvelopeTooLarge, is_topic
 
 log = structlog.get_logger("gateway.websocket")
@@ -29,9 +31,6 @@ log = structlog.get_logger("gateway.websocket")
 SUBPROTOCOL: Final = "mcpx.v0.1"
 BEARER_SUBPROTOCOL: Final = "base64url.bearer.mcpx."
 """Prefix of the subprotocol by which a browser, which can set no header, brings its token."""
-
-_TRANSPORT: Final = "transport"
-"""The scope extension of `gateway.transport`; under another server finesse alone is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +120,6 @@ class WebSocketDoor:
     async def _serve(
         self, admission: Admission, mode: Mode, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        transport = scope.get("extensions", {}).get(_TRANSPORT)
-        outbox = SocketOutbox(
-            send,
-            self._texts,
-            max_bytes=self._limits.max_bytes,
-            max_seconds=self._limits.max_seconds,
-            monotonic=self._clock.monotonic,
-            abort=transport.abort if transport is not None else lambda: None,
-        )
         try:
             message = await receive()
             if message["type"] != "websocket.connect":
@@ -140,24 +130,52 @@ class WebSocketDoor:
         except BaseException:
             self._node.dismiss(admission)
             raise
+        transport = scope.get("extensions", {}).get(EXTENSION)
+        if isinstance(transport, WebSocketTransport):
+            await self._hand_over(admission, mode, transport, send)
+        else:
+            await self._converse(admission, mode, receive, send)
+
+    async def _hand_over(
+        self, admission: Admission, mode: Mode, transport: WebSocketTransport, send: Send
+    ) -> None:
+        """Join, and leave the frames to the transport: nothing of the handshake is kept."""
+        outbox = FramedOutbox(max_seconds=self._limits.max_seconds, monotonic=self._clock.monotonic)
+        member = await self._join(admission, mode, outbox, send)
+        if member is None:
+            return
+        seat = Seat(self._node, member, farewell=self._too_large, left=self._left)
+        outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes))
+
+    async def _join(
+        self, admission: Admission, mode: Mode, outbox: SocketOutbox | FramedOutbox, send: Send
+    ) -> Member | None:
         try:
             async with asyncio.timeout(self._handshake_timeout_s):
                 member = await self._node.join(admission, mode, outbox)
         except (BrokerUnavailable, TimeoutError):
             await _close(send, CloseCode.RESTART)
-            return
+            return None
         except AccessRevoked:
             await _close(send, CloseCode.REVOKED)
-            return
-        outbox.overflown = lambda: self._node.close(member, CloseCode.SLOW_CONSUMER)
-        if transport is not None:
-            transport.no_pong_code = int(CloseCode.NO_PONG)
-            transport.too_big_farewell = lambda: self._too_large(member)
-        await self._converse(member, outbox, receive)
-
-    async def _converse(self, member: Member, outbox: SocketOutbox, receive: Receive) -> None:
+            return None
         self._node.metrics.opened()
         log.info("connection.opened", topic=member.topic, participant=member.id, connection=member.connection)
+        return member
+
+    async def _converse(self, admission: Admission, mode: Mode, receive: Receive, send: Send) -> None:
+        """Join, and move texts as ASGI has it: under any other server."""
+        outbox = SocketOutbox(
+            send,
+            self._texts,
+            max_bytes=self._limits.max_bytes,
+            max_seconds=self._limits.max_seconds,
+            monotonic=self._clock.monotonic,
+        )
+        member = await self._join(admission, mode, outbox, send)
+        if member is None:
+            return
+        outbox.overflown = lambda: self._node.close(member, CloseCode.SLOW_CONSUMER)
         writer = asyncio.create_task(outbox.run(), name=f"outbox {member.connection}")
         message: dict[str, Any] = {}
         try:
@@ -170,15 +188,17 @@ class WebSocketDoor:
                     self._node.close(member, CloseCode.TEXT_ONLY)
                 else:
                     self._node.receive(member, text.encode())
+                    self._node.read_done()
         finally:
-            code = message.get("code")
-            if member.ended is None and code is not None:
-                self._node.metrics.closed(code)
-                log.info("connection.left", topic=member.topic, participant=member.id, code=code)
-            self._node.leave(member)
-            outbox.end()
+            self._left(member, message.get("code") or int(CloseCode.INTERNAL))
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
+
+    def _left(self, member: Member, code: int) -> None:
+        if member.ended is None:
+            self._node.metrics.closed(code)
+            log.info("connection.left", topic=member.topic, participant=member.id, code=code)
+        self._node.leave(member)
 
     def _too_large(self, member: Member) -> bytes:
         self._node.metrics.refused(EnvelopeTooLarge.code)

@@ -1,67 +1,99 @@
 """
-uvicorn's WebSocket protocol, with what it lacks; knows nothing of MCPx.
+uvicorn's WebSocket protocol, with a way past ASGI for applications that want it.
 
-An application finds this object under `scope["extensions"]["transport"]`.
+Any application can use it as ASGI has it. One that finds this object under
+`scope["extensions"]["transport"]` may, after accepting, `attach` a receiver:
+from then on a `FramedConnection` moves the frames, the application's callable
+can return, and nothing of the handshake is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+
+from gateway.transport.frames import FramedConnection, Receiver
+from gateway.transport.keepalive import Keepalive
 
 EXTENSION: Final = "transport"
 """Key of this object in an ASGI scope's `extensions`."""
 
-_TOO_BIG: Final = 1009
-_END_GRACE_S: Final = 2.0
-"""Seconds that a closed connection gets to take its last bytes."""
+_MAX_EARLY_BYTES: Final = 1 << 16
+"""What a client may send before its handshake is through; then reading pauses."""
 
 
 class WebSocketTransport(WebSocketsSansIOProtocol):
-    """A server-side WebSocket connection under uvicorn."""
+    """A server-side WebSocket connection under uvicorn, until somebody attaches."""
 
-    too_big_farewell: Callable[[], bytes] | None = None
-    """Makes a text frame to send before closing with 1009; set by the application."""
-    no_pong_code: int = 1011
-    """The close code when a ping stays unanswered, set by the application."""
+    keepalives: ClassVar[dict[tuple[float, float], Keepalive]] = {}
+    """One timer for all connections with the same times."""
+
+    _early: bytearray | None = None
+    """What came after the handshake, while it is not known who will take it."""
+    _has_begun = False
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.handshake_complete:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = self
+            self._early = bytearray()
 
-    def handle_parser_exception(self) -> None:
-        sent = self.conn.close_sent
-        if sent is not None and sent.code == _TOO_BIG and self.too_big_farewell is not None:
-            farewell = Frame(Opcode.TEXT, self.too_big_farewell())
-            self.transport.write(farewell.serialize(mask=False, extensions=[]))
-        super().handle_parser_exception()
-        self._end_soon()
-
-    def keepalive_timeout(self) -> None:
-        self.pong_timer = None
-        self.pending_ping_payload = None
-        if self.close_sent or self.transport.is_closing():
+    def data_received(self, data: bytes) -> None:
+        if self._early is None:
+            super().data_received(data)
             return
-        self.conn.fail(self.no_pong_code, "No pong")
-        self.queue.put_nowait(
-            {"type": "websocket.disconnect", "code": self.no_pong_code, "reason": "No pong"}
+        self._early += data
+        if len(self._early) > _MAX_EARLY_BYTES:
+            self.transport.pause_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        if self._has_begun and self._early is not None:
+            self._take_early()
+        self._has_begun = True
+        return await super().receive()
+
+    def _take_early(self) -> None:
+        early, self._early = bytes(self._early or b""), None
+        if early:
+            super().data_received(early)
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def attach(self, receiver: Receiver, *, max_waiting: int) -> FramedConnection:
+        """
+        Hand the connection over, after `websocket.accept`; the callable may return.
+
+        `max_waiting` is how many bytes may wait to be sent.
+        """
+        assert self.handshake_complete, "accept comes first"
+        assert self._early is not None, "who has received messages goes on receiving them"
+        self.stop_keepalive()
+        # What uvicorn closes when the callable returns; with a timer set it leaves that to the timer.
+        self.close_timer = self.loop.call_later(0, _nothing)
+        times = (self.config.ws_ping_interval or 0.0, self.config.ws_ping_timeout or 0.0)
+        connection = FramedConnection(
+            self.transport,
+            receiver,
+            self,
+            self.keepalives.setdefault(times, Keepalive(*times)),
+            max_size=self.config.ws_max_size,
+            max_waiting=max_waiting,
         )
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self._end_soon()
+        self.connections.discard(self)
+        early, self._early = bytes(self._early), None
+        if self.disconnected:
+            self.loop.call_soon(connection.connection_lost, None)
+            return connection
+        self.transport.set_protocol(connection)
+        self.transport.resume_reading()
+        if early:
+            self.loop.call_soon(connection.data_received, early)
+        return connection
 
-    def abort(self) -> None:
-        """Drop the connection at once, with whatever was still to be sent."""
-        if not self.disconnected:
-            self.transport.abort()
 
-    def _end_soon(self) -> None:
-        """Close; a peer that takes nothing keeps its socket no longer than the grace."""
-        self.transport.close()
-        self.loop.call_later(_END_GRACE_S, self.abort)
+def _nothing() -> None:
+    pass

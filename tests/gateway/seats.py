@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +26,9 @@ class RecordingOutbox:
     code: CloseCode | None = None
     behind: bool = False
 
-    def send(self, data: bytes) -> None:
-        self.sent.append(data)
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        assert frames.endswith(envelopes[-1])
+        self.sent += envelopes
 
     def close(self, code: CloseCode) -> None:
         self.code = code

@@ -16,7 +16,7 @@ from gateway.clock import ManualClock
 from gateway.core import Draft, Ended, Left, Member, Mode, Rate, Relayed
 from gateway.metrics import Metrics
 from gateway.node import AccessRevoked, Node
-from schemas import CloseCode
+from schemas import CloseCode, JsonObject
 from tests.gateway.seats import RecordingOutbox, envelope, outbox
 from tests.requirements import spec
 
@@ -69,6 +69,11 @@ class Bench:
         admission = await self.node.admit("ops", claims_of(id, *capabilities, **claims))
         return await self.node.join(admission, mode, RecordingOutbox())
 
+    def took(self, member: Member) -> list[JsonObject]:
+        """Let everything pending go out, and return what this member received since the last time."""
+        self.node.read_done()
+        return outbox(member).take()
+
     async def settle(self) -> None:
         """Let chores such as leaving a topic run."""
         for _ in range(5):
@@ -96,7 +101,7 @@ async def bench() -> AsyncIterator[Bench]:
 async def test_a_join_returns_with_the_welcome_in_the_outbox(bench: Bench) -> None:
     ann = await bench.join("ann", "chat")
 
-    assert outbox(ann).kinds == ["system/welcome", "system/presence"]
+    assert [one["kind"] for one in bench.took(ann)] == ["system/welcome", "system/presence"]
     assert bench.node.connections == 1
 
 
@@ -106,7 +111,7 @@ async def test_an_admin_who_comes_in_between_is_heard_before_the_join(bench: Ben
     ann = await bench.join("ann", "chat")
 
     assert ann.capabilities.patterns == ("chat", "mcp/*")
-    assert outbox(ann).take()[0]["payload"]["you"]["capabilities"] == ["chat", "mcp/*"]
+    assert bench.took(ann)[0]["payload"]["you"]["capabilities"] == ["chat", "mcp/*"]
 
 
 async def test_a_revocation_between_admission_and_join_keeps_it_out(bench: Bench) -> None:
@@ -125,14 +130,14 @@ async def test_a_revocation_between_admission_and_join_keeps_it_out(bench: Bench
 @spec("mcpx refusals nothing dropped in silence", "mcpx delivery broker dies")
 async def test_what_the_broker_does_not_take_is_answered(bench: Bench) -> None:
     ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
-    outbox(ann).take(), outbox(bob).take()
+    bench.took(ann), bench.took(bob)
 
     bench.broker.is_away = True
     bench.node.receive(ann, envelope("ann", id="lost"))
 
-    (error,) = outbox(ann).take()
+    (error,) = bench.took(ann)
     assert (error["payload"]["error"], error["correlation_id"]) == ("topic_unavailable", "lost")
-    assert outbox(bob).take() == []
+    assert bench.took(bob) == []
 
 
 @spec("mcpx identity handshake 503")
@@ -148,20 +153,20 @@ async def test_a_join_that_the_broker_does_not_take_fails_and_leaves_nothing(ben
 
 async def test_a_leave_that_the_broker_does_not_take_is_said_again(bench: Bench) -> None:
     ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
-    outbox(bob).take()
+    bench.took(bob)
     bench.broker.is_away = True
     bench.node.leave(ann)
-    assert outbox(bob).take() == []
+    assert bench.took(bob) == []
 
     bench.broker.is_away = False
     await bench.node.tick()
 
-    assert [one["payload"]["event"] for one in outbox(bob).take()] == ["leave"]
+    assert [one["payload"]["event"] for one in bench.took(bob)] == ["leave"]
 
 
 async def test_stale_envelopes_are_judged_again_in_their_order(bench: Bench) -> None:
     ann, bob = await bench.join("ann", "chat", "x-a/*"), await bench.join("bob")
-    outbox(ann).take(), outbox(bob).take()
+    bench.took(ann), bench.took(bob)
     drafts = [
         Draft(Relayed(ann.connection, "ann", (), envelope("ann", kind, id=f"{n}")), ann, 0)
         for n, kind in enumerate(["chat", "x-a/b", "mcp/request:x", "chat"])
@@ -169,8 +174,8 @@ async def test_stale_envelopes_are_judged_again_in_their_order(bench: Bench) -> 
 
     bench.node.stale("ops", drafts)
 
-    assert [one["id"] for one in outbox(bob).take()] == ["0", "1", "3"]
-    (error,) = [one for one in outbox(ann).take() if one["kind"] == "system/error"]
+    assert [one["id"] for one in bench.took(bob)] == ["0", "1", "3"]
+    (error,) = [one for one in bench.took(ann) if one["kind"] == "system/error"]
     assert (error["payload"]["error"], error["correlation_id"]) == ("capability_violation", "2")
 
 
@@ -178,11 +183,11 @@ async def test_nothing_stale_of_a_closed_member_is_sent(bench: Bench) -> None:
     ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
     draft = Draft(Relayed(ann.connection, "ann", (), envelope("ann")), ann, 0)
     bench.node.close(ann, CloseCode.REVOKED)
-    outbox(bob).take()
+    bench.took(bob)
 
     bench.node.stale("ops", [draft])
 
-    assert outbox(bob).take() == []
+    assert bench.took(bob) == []
 
 
 @spec("mcpx delivery broker back")
@@ -194,7 +199,7 @@ async def test_a_topic_whose_order_is_lost_closes_its_members_and_is_entered_ane
     assert outbox(ann).code is CloseCode.RESTART
     await bench.settle()
     again = await bench.join("ann", "chat")
-    assert outbox(again).kinds == ["system/welcome", "system/presence"]
+    assert [one["kind"] for one in bench.took(again)] == ["system/welcome", "system/presence"]
 
 
 @spec("mcpx identity expiry closes")
@@ -226,25 +231,25 @@ async def test_the_clockwork_takes_a_lapsed_promotion_back_and_says_so(bench: Be
     lapsing = Amendment("ann", None, (Change("mcp/*", ChangeEffect.ADDED, NOW + 10),))
     await bench.broker.amend("ann", lambda _: (lapsing,), NOW)
     assert list(ann.capabilities.patterns) == ["chat", "mcp/*"]
-    outbox(bob).take()
+    bench.took(bob)
 
     bench.clock.advance(10)
     await bench.node.tick()
 
     assert list(ann.capabilities.patterns) == ["chat"]
-    assert [one["payload"]["participant"]["capabilities"] for one in outbox(bob).take()] == [["chat"]]
+    assert [one["payload"]["participant"]["capabilities"] for one in bench.took(bob)] == [["chat"]]
 
 
 async def test_who_is_being_closed_has_left_at_once(bench: Bench) -> None:
     ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
-    outbox(bob).take()
+    bench.took(bob)
 
     bench.node.close(ann, CloseCode.DISCONNECTED)
     bench.node.leave(ann)
 
-    assert [one["payload"]["event"] for one in outbox(bob).take()] == ["leave"]
+    assert [one["payload"]["event"] for one in bench.took(bob)] == ["leave"]
     bench.node.receive(ann, envelope("ann"))
-    assert outbox(bob).take() == []
+    assert bench.took(bob) == []
 
 
 @spec("mcpx refusals close 1012")
@@ -291,7 +296,7 @@ async def test_an_envelope_over_the_limit_is_told_and_closed() -> None:
 
     bench.node.receive(ann, envelope("ann"))
 
-    assert outbox(ann).envelopes[-1]["payload"]["error"] == "too_large"
+    assert bench.took(ann)[-1]["payload"]["error"] == "too_large"
     assert outbox(ann).code is CloseCode.TOO_LARGE
     await bench.node.stop()
 

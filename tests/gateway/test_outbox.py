@@ -18,7 +18,6 @@ class Socket:
         self.messages: list[dict[str, Any]] = []
         self.open = asyncio.Event()
         self.open.set()
-        self.aborted = asyncio.Event()
         self.clock = ManualClock()
         self.overflows = 0
         self.outbox = SocketOutbox(
@@ -27,7 +26,6 @@ class Socket:
             max_bytes=100,
             max_seconds=10.0,
             monotonic=self.clock.monotonic,
-            abort=self.aborted.set,
         )
         self.outbox.overflown = self.overflow
 
@@ -40,15 +38,18 @@ class Socket:
         self.messages.append(dict(message))
 
 
+def queue(socket: Socket, data: bytes) -> None:
+    socket.outbox.send(b"frames are for others", (data,))
+
+
 async def test_what_is_queued_is_sent_in_order_and_then_the_close_frame() -> None:
     socket = Socket()
     for text in (b"1", b"2", "\u00e4".encode()):
-        socket.outbox.send(text)
+        queue(socket, text)
     socket.outbox.close(CloseCode.REVOKED)
 
     async with asyncio.timeout(5):
         await socket.outbox.run()
-    socket.outbox.end()
 
     assert [message.get("text") for message in socket.messages[:3]] == ["1", "2", "\u00e4"]
     assert (socket.messages[3]["type"], socket.messages[3]["code"]) == ("websocket.close", 4403)
@@ -60,7 +61,7 @@ async def test_more_than_may_wait_is_told_once_and_dropped() -> None:
     socket.open.clear()
     running = asyncio.create_task(socket.outbox.run())
     for _ in range(5):
-        socket.outbox.send(b"x" * 40)
+        queue(socket, b"x" * 40)
         await asyncio.sleep(0)
 
     assert socket.overflows == 1
@@ -69,14 +70,13 @@ async def test_more_than_may_wait_is_told_once_and_dropped() -> None:
     socket.open.set()
     async with asyncio.timeout(5):
         await running
-    socket.outbox.end()
     assert socket.messages[-1]["code"] == 4413
     assert len(socket.messages) == 2, "the one that was on its way, and the close frame"
 
 
 async def test_it_is_behind_when_its_oldest_envelope_has_waited_too_long() -> None:
     socket = Socket()
-    socket.outbox.send(b"x")
+    queue(socket, b"x")
     socket.clock.advance(10.0)
     assert not socket.outbox.is_behind()
 
@@ -88,11 +88,10 @@ async def test_nothing_is_queued_once_it_is_closing() -> None:
     socket = Socket()
     socket.outbox.close(CloseCode.RESTART)
     socket.outbox.close(CloseCode.REVOKED)
-    socket.outbox.send(b"late")
+    queue(socket, b"late")
 
     async with asyncio.timeout(5):
         await socket.outbox.run()
-    socket.outbox.end()
 
     assert [message.get("code") for message in socket.messages] == [1012]
 
@@ -103,7 +102,7 @@ async def test_a_peer_that_has_gone_ends_the_sending_quietly() -> None:
             raise OSError("gone")
 
     socket = Gone()
-    socket.outbox.send(b"x")
+    queue(socket, b"x")
 
     async with asyncio.timeout(5):
         await socket.outbox.run()

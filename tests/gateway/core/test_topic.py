@@ -42,10 +42,11 @@ class OneNode:
         for effect in self.topic.apply(self.topic.position + 1, entry):
             match effect:
                 case Deliver():
-                    for receiver in effect.receivers:
-                        receiver.outbox.send(effect.data)
+                    assert not set(effect.receivers) & set(effect.also)
+                    for receiver in (*effect.receivers, *effect.also):
+                        receiver.outbox.send(effect.data, (effect.data,))
                 case Welcome():
-                    effect.member.outbox.send(effect.data)
+                    effect.member.outbox.send(effect.data, (effect.data,))
                 case Close():
                     closes.append(effect)
                 case _:

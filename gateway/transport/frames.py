@@ -1,0 +1,371 @@
+"""
+A WebSocket connection after its handshake, stripped to what moving frames needs; knows nothing of MCPx.
+
+Whole, masked text frames, which is what nearly everything is, are taken from the
+read buffer directly. Fragments, control frames and whatever breaks a rule go to
+the websockets library's own protocol, which is made when it is first needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol as WebSocketProtocol
+from websockets.protocol import Side, State
+from websockets.speedups import apply_mask
+
+from gateway.transport.keepalive import Keepalive
+
+_TEXT: Final = 0x81
+_MASKED: Final = 0x80
+_SHORT: Final = 126
+_LONG: Final = 127
+_END_GRACE_S: Final = 5.0
+"""Seconds that a closed connection gets to take its last bytes."""
+_TOO_BIG: Final = 1009
+_NO_STATUS: Final = 1005
+_ABNORMAL: Final = 1006
+_GOING_AWAY: Final = 1012
+_NOT_UTF8: Final = 1007
+
+
+def text_frame(data: bytes) -> bytes:
+    """Return a whole server-side text frame (RFC 6455 5.2)."""
+    return frame_head(len(data)) + data
+
+
+def frame_head(size: int) -> bytes:
+    """Return what stands before `size` bytes of text in a server's frame."""
+    if size < _SHORT:
+        return bytes((_TEXT, size))
+    if size < 1 << 16:
+        return bytes((_TEXT, _SHORT, size >> 8, size & 0xFF))
+    return bytes((_TEXT, _LONG)) + size.to_bytes(8, "big")
+
+
+class Receiver(Protocol):
+    """Who takes what a connection brings. Every call is synchronous and must not raise."""
+
+    def received(self, data: bytes) -> None:
+        """A whole text message; its bytes are UTF-8."""
+        ...
+
+    def received_binary(self) -> None:
+        """A binary message, whatever it held."""
+        ...
+
+    def read_done(self) -> None:
+        """Everything that came with one read has been handed over."""
+        ...
+
+    def overflown(self) -> None:
+        """More waits to be sent than may; told once."""
+        ...
+
+    def too_big_farewell(self) -> bytes:
+        """What to say before a message over the limit closes the connection."""
+        ...
+
+    def ended(self, code: int) -> None:
+        """The connection is over, with this close code."""
+        ...
+
+
+class Owner(Protocol):
+    """uvicorn's list of connections, which it ends when it shuts down."""
+
+    connections: set[Any]
+
+
+class FramedConnection(asyncio.Protocol):
+    """
+    One connection: `write` takes frames as they go over the wire.
+
+    What the socket does not take at once waits here by reference, so that the
+    same bytes wait once for everybody, up to `max_waiting` bytes.
+    """
+
+    __slots__ = (
+        "_close_sent",
+        "_held",
+        "_held_bytes",
+        "_in_message",
+        "_is_over",
+        "_keepalive",
+        "_last_call",
+        "_max_size",
+        "_max_waiting",
+        "_message",
+        "_odd",
+        "_owner",
+        "_receiver",
+        "_stalled",
+        "_tail",
+        "_transport",
+        "pinged_at",
+        "write_now",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        receiver: Receiver,
+        owner: Owner,
+        keepalive: Keepalive,
+        *,
+        max_size: int,
+        max_waiting: int,
+    ) -> None:
+        self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
+        self._max_size, self._max_waiting = max_size, max_waiting
+        self.write_now = transport.write
+        self._tail: bytearray | None = None
+        """The beginning of a frame whose rest has not come."""
+        self._odd: WebSocketProtocol | None = None
+        self._in_message = False
+        """Whether a fragmented message is under way; then every frame is odd."""
+        self._message: list[bytes] | None = None
+        self._held: deque[bytes] | None = None
+        """Frames that wait while the socket takes none; `None` while it does."""
+        self._held_bytes = 0
+        self._stalled: tuple[int, float] | None = None
+        self._close_sent: int | None = None
+        self._is_over = False
+        self._last_call: asyncio.TimerHandle | None = None
+        self.pinged_at: float | None = None
+        """When the ping that is still unanswered was sent, by the loop's clock."""
+        owner.connections.add(self)
+        keepalive.add(self)
+
+    # Sending
+
+    def write(self, frames: bytes) -> None:
+        """Send whole frames, now or when the socket takes them; never blocks."""
+        if self._held is None:
+            self.write_now(frames)
+            return
+        if self._close_sent is not None:
+            return
+        self._held.append(frames)
+        self._held_bytes += len(frames)
+        if self._held_bytes > self._max_waiting:
+            self._max_waiting = 1 << 62
+            self._receiver.overflown()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self._held_bytes + self._transport.get_write_buffer_size()
+
+    def waiting_since(self, now: float) -> float | None:
+        """Since when nothing at all has left, although something waits; asked from time to time."""
+        size = self.waiting_bytes
+        if not size:
+            self._stalled = None
+            return None
+        buffered = self._transport.get_write_buffer_size()
+        if self._stalled is None or self._stalled[0] != buffered:
+            self._stalled = (buffered, now)
+        return self._stalled[1]
+
+    def drop_waiting(self) -> None:
+        """Forget what waits here; what the socket already has still goes."""
+        if self._held:
+            self._held.clear()
+            self._held_bytes = 0
+
+    def pause_writing(self) -> None:
+        if self._held is None:
+            self._held = deque()
+
+    def resume_writing(self) -> None:
+        held, self._held, self._held_bytes = self._held, None, 0
+        self._stalled = None
+        if held and not self._transport.is_closing():
+            self.write_now(b"".join(held))
+
+    def close(self, code: int, reason: str) -> None:
+        """Say why and end; what was written before still goes, for as long as the grace lasts."""
+        if self._close_sent is not None or self._is_over:
+            return
+        protocol = self._protocol()
+        if protocol.state is State.OPEN:
+            protocol.send_close(code, reason)
+            self.write(b"".join(protocol.data_to_send()))
+        self._close_sent = code
+        self._end_within(_END_GRACE_S)
+
+    def abort(self) -> None:
+        """Drop the connection at once, with whatever was still to be sent."""
+        self._transport.abort()
+
+    def shutdown(self) -> None:
+        """Uvicorn goes away."""
+        self.close(_GOING_AWAY, "")
+        self._transport.close()
+
+    def ping(self, now: float) -> None:
+        """Ask for a sign of life."""
+        if self._close_sent is None and not self._is_over:
+            self.pinged_at = now
+            self.write(_PING)
+
+    def _end_within(self, seconds: float) -> None:
+        if self._last_call is None:
+            self._last_call = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    # Receiving
+
+    def data_received(self, data: bytes) -> None:
+        if self._tail is not None:
+            self._tail += data
+            if len(self._tail) < self._wanted(self._tail):
+                return
+            data, self._tail = bytes(self._tail), None
+        position, size = 0, len(data)
+        receiver, max_size = self._receiver, self._max_size
+        while size - position >= 2:
+            first, second = data[position], data[position + 1]
+            length = second & 0x7F
+            head = 6 if length < _SHORT else 8 if length == _SHORT else 14
+            if length >= _SHORT:
+                if size - position < head - 4:
+                    break
+                length = int.from_bytes(data[position + 2 : position + head - 4], "big")
+            if length > max_size or not second & _MASKED:
+                self._take_odd(data[position:])  # against the rules: the rest does not matter
+                position = size
+                break
+            end = position + head + length
+            if end > size:
+                break
+            if first == _TEXT and not self._in_message and self._close_sent is None:
+                start = position + head
+                message = apply_mask(data[start:end], data[start - 4 : start])
+                if message.isascii() or _is_utf8(message):
+                    receiver.received(message)
+                else:
+                    self._fail(_NOT_UTF8)
+            else:
+                self._take_odd(data[position:end])
+            position = end
+        if position < size:
+            self._tail = bytearray(data[position:])
+        receiver.read_done()
+
+    @staticmethod
+    def _wanted(data: bytearray) -> int:
+        """Bytes that the frame at the start of `data` has, as far as can be told."""
+        if len(data) < 2:
+            return 2
+        length = data[1] & 0x7F
+        head = 2 + (0 if length < _SHORT else 2 if length == _SHORT else 8) + (4 if data[1] & _MASKED else 0)
+        if length < _SHORT:
+            return head + length
+        if len(data) < head - 4:
+            return head - 4
+        return min(head + int.from_bytes(data[2 : head - 4], "big"), 1 << 30)
+
+    def _protocol(self) -> WebSocketProtocol:
+        if self._odd is None:
+            self._odd = WebSocketProtocol(Side.SERVER, state=State.OPEN, max_size=self._max_size)
+        return self._odd
+
+    def _take_odd(self, data: bytes) -> None:
+        """Give the library what is not a whole text frame, and do as it says."""
+        protocol = self._protocol()
+        protocol.receive_data(data)
+        if protocol.parser_exc is not None:
+            sent = protocol.close_sent
+            if sent is not None and sent.code == _TOO_BIG:
+                self.write(text_frame(self._receiver.too_big_farewell()))
+            self._finish(protocol, sent.code if sent is not None else _ABNORMAL)
+            return
+        for event in protocol.events_received():
+            if not isinstance(event, Frame):
+                continue
+            if event.opcode is Opcode.CLOSE:
+                received = protocol.close_rcvd
+                self._finish(protocol, received.code if received is not None else _NO_STATUS)
+                return
+            self._take_event(event)
+        output = b"".join(protocol.data_to_send())
+        if output:
+            self.write(output)
+        if not self._in_message and self._close_sent is None:
+            self._odd = None
+
+    def _take_event(self, event: Frame) -> None:
+        if event.opcode is Opcode.PONG:
+            self.pinged_at = None
+        elif event.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._in_message = not event.fin
+            if event.opcode is Opcode.BINARY:
+                self._receiver.received_binary()
+                self._message = None
+            else:
+                self._message = [bytes(event.data)]
+                self._complete(is_last=event.fin)
+        elif event.opcode is Opcode.CONT:
+            if self._message is not None:
+                self._message.append(bytes(event.data))
+            self._in_message = not event.fin
+            self._complete(is_last=event.fin)
+
+    def _complete(self, *, is_last: bool) -> None:
+        if not is_last or self._message is None:
+            return
+        message, self._message = b"".join(self._message), None
+        if self._close_sent is not None:
+            return
+        if _is_utf8(message):
+            self._receiver.received(message)
+        else:
+            self._fail(_NOT_UTF8)
+
+    def _fail(self, code: int) -> None:
+        protocol = self._protocol()
+        protocol.fail(code)
+        self._finish(protocol, code)
+
+    def _finish(self, protocol: WebSocketProtocol, code: int) -> None:
+        """Send what the library still has to say, and end."""
+        self.write(b"".join(protocol.data_to_send()))
+        self._close_sent = self._close_sent or code
+        self._over(code)
+        self._transport.close()
+        self._end_within(_END_GRACE_S)
+
+    def eof_received(self) -> None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        self._over(self._close_sent or _ABNORMAL)
+        if self._last_call is not None:
+            self._last_call.cancel()
+        self._owner.connections.discard(self)
+        self._held = None
+
+    def _over(self, code: int) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._keepalive.discard(self)
+            self._receiver.ended(code)
+
+
+_PING: Final = Frame(Opcode.PING, b"mcpx").serialize(mask=False, extensions=[])
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+Attach = Callable[[Receiver], FramedConnection]
