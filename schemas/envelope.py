@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 import msgspec
 import orjson
@@ -250,13 +250,22 @@ def _check_types(fields: JsonObject) -> None:
         if name in fields and not isinstance(fields[name], str):
             raise InvalidEnvelope(name, "must be a string, or be left out")
     to = fields.get("to", [])
-    names: list[Any] = to if isinstance(to, list) else [None]
-    if not all(isinstance(name, str) for name in names):
+    if not is_list(to) or not all(isinstance(name, str) for name in to):
         raise InvalidEnvelope("to", "must be a list of participant ids")
     if "payload" not in fields:
         raise InvalidEnvelope("payload", "is required")
     if not isinstance(fields["payload"], dict):
         raise InvalidEnvelope("payload", "must be an object")
+
+
+def is_object(value: Any) -> TypeGuard[JsonObject]:
+    """Whether a JSON value is an object; `isinstance` alone leaves its members' types unsaid."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a JSON value is a list; `isinstance` alone leaves its items' types unsaid."""
+    return isinstance(value, list)
 
 
 def _top_level(data: bytes) -> list[tuple[str, Any]]:
@@ -302,7 +311,7 @@ def payload_of(envelope: Envelope) -> JsonObject:
         PayloadError: two readers would read it differently.
     """
     value = parse_strictly(envelope.raw_payload)
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise PayloadError("the payload is no object")
     return value
 

@@ -137,6 +137,8 @@ class Listening:
 
     async def exit(self, topic: str) -> None:
         async with self._gate(topic):
+            if topic in self._heard:
+                await self.speaking.wait_emptied(topic)  # what was said is said, though nobody here hears it
             replica = self._heard.get(topic)
             if replica is None:
                 return

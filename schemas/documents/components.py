@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from schemas.documents.json_schemas import FOLDER
-from schemas.envelope import JsonObject
+from schemas.envelope import JsonObject, is_list, is_object
 
 PREFIX: Final = "#/components/schemas/"
 
@@ -35,15 +35,14 @@ def embedded(schemas: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
 
 def _moved(value: Any) -> Any:
     """Return a schema whose references point into the components."""
-    match value:
-        case {"$ref": str(target), **rest}:
-            return {"$ref": _target(target), **{key: _moved(member) for key, member in rest.items()}}
-        case dict():
-            return {key: _moved(member) for key, member in value.items() if key not in _DROPPED}
-        case list():
-            return [_moved(item) for item in value]
-        case _:
-            return value
+    if is_list(value):
+        return [_moved(item) for item in value]
+    if not is_object(value):
+        return value
+    moved = {key: _moved(member) for key, member in value.items() if key not in _DROPPED}
+    if isinstance(target := value.get("$ref"), str):
+        moved["$ref"] = _target(target)
+    return moved
 
 
 def _target(reference: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -44,5 +44,5 @@ class Operation:
     """Whether it needs an admin's token."""
     content_type: str = "application/json"
     """Of the 200."""
-    other_answers: dict[str, Any] = field(default_factory=dict)
+    other_answers: JsonObject = field(default_factory=dict[str, object])
     """Further responses, as OpenAPI has them, by status."""

@@ -251,6 +251,21 @@ async def test_a_double_click_sends_one_request(page: Page, script: ScriptedGate
     ]
 
 
+@pytest.mark.parametrize("button", ["edit", "reject"])
+async def test_a_double_click_that_opens_a_form_sends_nothing(
+    page: Page, script: ScriptedGateway, button: str
+) -> None:
+    seat = await _proposed(page, script)
+
+    await page.get_by_test_id(button).dblclick()
+    await expect(page.get_by_test_id(f"{button}-send")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.get_by_test_id("composer-text").fill("marker")
+    await page.get_by_test_id("composer-text").press("Enter")
+
+    assert (await seat.next_sent())["kind"] == "chat"
+
+
 async def test_a_click_on_a_card_that_just_appeared_does_nothing(page: Page, script: ScriptedGateway) -> None:
     seat = await _joined(page, script)
     await page.evaluate(

@@ -13,6 +13,8 @@ import { Timeline } from "./view-timeline.js";
 import { shortText } from "./visible.js";
 
 const byId = (id) => document.getElementById(id);
+/** Milliseconds for which envelopes are gathered; less than anybody sees. */
+const DRAW_MS = 16;
 const NOTICE_MS = 12_000;
 const MAX_NOTICES = 4;
 
@@ -53,15 +55,27 @@ function send({ frame, why, changes }) {
 
 // ---- what the conversation says
 
+/** Changes that are not drawn yet: a burst of envelopes is drawn once, not once each. */
+let undrawn = [];
+
 function show(changes) {
   if (changes.length === 0) return;
+  if (undrawn.length === 0) setTimeout(draw, DRAW_MS);
+  undrawn.push(...changes);
+}
+
+function draw() {
+  const changes = undrawn;
+  undrawn = [];
   timeline.settle(() => {
-    for (const change of changes) {
-      if (change.what === "added") timeline.add(change.entry);
-      else if (change.what === "changed") timeline.update(change.entry);
-      else if (change.what === "dropped") timeline.drop(change.entry);
-      else if (change.what === "notice") notice(change.tone, change.text);
+    const changed = new Set();
+    for (const { what, entry, tone, text } of changes) {
+      if (what === "added") timeline.add(entry);
+      else if (what === "dropped") timeline.drop(entry);
+      else if (what === "changed") changed.add(entry);
+      else if (what === "notice") notice(tone, text);
     }
+    for (const entry of changed) timeline.update(entry);
     if (changes.some(({ what }) => what === "roster")) roster.update(conversation.roster, conversation.me);
     drawMe();
     drawQueue();
@@ -182,7 +196,8 @@ function join(next) {
   byId("topic").hidden = false;
   setText(byId("topic-name"), next.topic);
   byId("notice").replaceChildren();
-  show([{ what: "roster" }]);
+  undrawn = [{ what: "roster" }];
+  draw();
   connection = new Connection(next, listener);
   connection.open();
 }

@@ -7,6 +7,9 @@
 
 import { runs, visibleText } from "./visible.js";
 
+/** Milliseconds in which what appeared or moved takes no click: it was meant for something else. */
+export const GUARD_MS = 500;
+
 /**
  * Make an element.
  *

@@ -1,7 +1,7 @@
 /** The two small forms of a proposal's card: edit then approve, and reject. */
 
 import { contextField, REJECT_REASONS } from "./envelope.js";
-import { h, foreign, isEnabled, setEnabled, setText } from "./dom.js";
+import { foreign, GUARD_MS, h, isEnabled, setEnabled, setText } from "./dom.js";
 import { differences, encodeJson, isObject, JsonRefused, parseJson } from "./json.js";
 import { escapeHidden, visibleText } from "./visible.js";
 
@@ -14,7 +14,9 @@ const REASON_TEXTS = {
 };
 
 /**
- * Edit then approve: the params as JSON, hidden characters as escapes.
+ * Edit then approve: the params as JSON, hidden characters as escapes. It takes
+ * a change to send: the form opens where "Edit" was, and the second half of a
+ * double click is no decision.
  *
  * @param {object} proposal
  * @param {{send(params: object), cancel()}} act
@@ -40,21 +42,17 @@ export function editForm(proposal, { send, cancel }) {
 
   function read() {
     const { value, why } = readParams(editor.value, field, params);
+    const changed = why === null ? differences(params, value).map(({ path, how }) => `${path} (${how})`) : [];
     edited = value;
-    setEnabled(approve, why === null);
+    setEnabled(approve, changed.length > 0);
     says.classList.toggle("bad", why !== null);
-    if (why !== null) setText(says, why);
-    else {
-      const changed = differences(params, value).map(({ path, how }) => `${path || "everything"} (${how})`);
-      setText(approve, changed.length ? "Approve edited" : "Approve as proposed");
-      setText(says, changed.length ? `You change ${visibleText(changed.join(", "))}.` : "Nothing is changed yet.");
-    }
+    setText(says, why ?? (changed.length ? `You change ${visibleText(changed.join(", "))}.` : "Nothing is changed yet."));
   }
 
   editor.addEventListener("input", read);
   read();
   return form(
-    act("Edit then approve", () => isEnabled(approve) && send(edited), cancel),
+    act("Edit then approve", () => send(edited), cancel),
     h("p.muted", {}, h("strong", {}, foreign(fixed)), " stays as it was proposed; everything else may change. All will see what you edited."),
     editor,
     says,
@@ -85,11 +83,19 @@ function readParams(text, field, proposed) {
 export function rejectForm(proposal, { send, cancel }) {
   const reason = h("select", { "data-testid": "reject-reason" }, ...REJECT_REASONS.map((code) => h("option", { value: code }, REASON_TEXTS[code])));
   const message = h("textarea", { "data-testid": "reject-message", rows: "2", placeholder: "What should it do instead?" });
+  const confirm = h("button.danger", { type: "submit", "data-testid": "reject-send" }, "Reject");
+  // It opens where "Reject" was: the second half of a double click is no decision.
+  setEnabled(confirm, false);
+  confirm.classList.add("held");
+  setTimeout(() => {
+    setEnabled(confirm, true);
+    confirm.classList.remove("held");
+  }, GUARD_MS);
   return form(
     act("Reject", () => send({ reason: reason.value, message: message.value.trim() }), cancel),
     h("label", {}, h("span", {}, "Reason"), reason),
     h("label", {}, h("span", {}, "In your words; everybody here can read them"), message),
-    h("button.danger", { type: "submit", "data-testid": "reject-send" }, "Reject"),
+    confirm,
   );
 }
 
@@ -107,7 +113,7 @@ function form({ title, submit, cancel }, ...children) {
   );
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    submit();
+    if (isEnabled(send)) submit();
   });
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

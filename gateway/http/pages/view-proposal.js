@@ -5,16 +5,13 @@
  */
 
 import { contextField } from "./envelope.js";
-import { fill, foreign, h, isEnabled, name, setEnabled, setText } from "./dom.js";
+import { fill, foreign, GUARD_MS, h, isEnabled, name, setEnabled, setText } from "./dom.js";
 import { differences } from "./json.js";
 import { isFailure, isNotFulfilled, stateOf } from "./proposals.js";
 import { clock, clockWithSeconds, span, wholeDate } from "./times.js";
 import { editForm, rejectForm } from "./view-decisions.js";
 import { logsView, paramsTable, progressView, rawJson, responseView } from "./view-values.js";
 import { shortText } from "./visible.js";
-
-/** Milliseconds in which a card that appeared or moved takes no click: it was meant for something else. */
-const GUARD_MS = 500;
 
 const PILLS = {
   pending: "Waiting for approval",
@@ -33,6 +30,8 @@ export class ProposalCard {
   #guardedUntil = 0;
   #guardTimer = null;
   #form = null;
+  /** Why the last click sent nothing. */
+  #complaint = "";
   #drawn = "";
   #parts;
 
@@ -177,7 +176,7 @@ export class ProposalCard {
       attempt?.status === "refused" ? `It was not sent: ${attempt.why}` :
       attempt?.status === "unconfirmed" ? "The connection was lost before the gateway confirmed your decision." : "";
     obstacle.hidden = !isPending;
-    setText(obstacle, isPending ? [failure, why.approve ?? ""].filter(Boolean).join(" ") : "");
+    setText(obstacle, isPending ? [failure, why.approve ?? this.#complaint].filter(Boolean).join(" ") : "");
     this.#drawTarget(target, isPending);
   }
 
@@ -193,7 +192,7 @@ export class ProposalCard {
     const chosen = label.querySelector("select")?.value;
     const options = targets.map(({ id, isHere }) => h("option", { value: id, disabled: !isHere }, isHere ? id : `${id} (not here)`));
     if (targets.length !== 1) options.unshift(h("option", { value: "" }, targets.length ? "Choose…" : "Nobody here can do it"));
-    const select = h("select", { "data-testid": "target" }, ...options);
+    const select = h("select", { "data-testid": "target", onchange: () => this.#complain("") }, ...options);
     if (targets.some(({ id }) => id === chosen)) select.value = chosen;
     fill(label, "Who should do it? ", select);
   }
@@ -303,20 +302,26 @@ export class ProposalCard {
     const field = form.querySelector("textarea, select");
     field.focus();
     field.setSelectionRange?.(0, 0);
+    field.scrollTop = 0;
     form.scrollIntoView({ block: "nearest" });
   }
 
   /** After something was sent, or was not: why stands where one looks. */
   #show(why) {
+    this.#complain(why ?? "");
     if (why === null) {
       const hadFocus = this.element.contains(document.activeElement);
       this.closeForm();
       this.update();
       if (hadFocus) this.element.focus({ preventScroll: true });
-    } else {
-      setText(this.#parts.obstacle, why);
-      this.#parts.obstacle.hidden = false;
+    } else if (this.#target() === "") {
+      this.#parts.target.querySelector("select")?.focus();
     }
+  }
+
+  #complain(why) {
+    this.#complaint = why;
+    this.#drawActions();
   }
 }
 

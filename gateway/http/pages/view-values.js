@@ -135,11 +135,14 @@ export function responseView(response) {
   const { content, structuredContent, ...rest } = response.result;
   delete rest.isError;
   const body = h("div.result-body", {});
-  if (Array.isArray(content)) body.append(...content.map(contentView));
-  else if (content !== undefined) rest.content = content;
-  // Tools repeat structured content as text; it is shown apart where it says more.
-  if (structuredContent !== undefined) body.append(rawJson(structuredContent, "Structured content"));
-  if (Object.keys(rest).length) body.append(textBlock(escapeHidden(encodeJson(rest, 2)), "JSON"));
+  if (Array.isArray(content)) {
+    // A tool says with its content what it has to say, and often the same once more as structure.
+    body.append(...content.map(contentView));
+    if (structuredContent !== undefined) body.append(rawJson(structuredContent, "Structured content"));
+    if (Object.keys(rest).length) body.append(rawJson(rest, "More of the result"));
+  } else {
+    body.append(textBlock(escapeHidden(encodeJson(response.result, 2)), "JSON"));
+  }
   if (!body.hasChildNodes()) body.append(h("em.muted", {}, "an empty result"));
   return body;
 }

@@ -122,6 +122,20 @@ async def test_nothing_is_heard_after_the_exit(node: Hearing) -> None:
     assert node.heard["ops"] == before
 
 
+async def test_what_was_published_before_the_exit_is_appended(node: Hearing) -> None:
+    await node.enter("ops")
+    alice, bob = await node.join("alice"), await node.join("bob")
+    for number in range(600):
+        node.say(alice, str(number))
+    node.leave(alice)
+    await node.broker.exit("ops")
+    seen = await node.broker.look("ops")
+
+    assert not node.not_taken
+    assert node.said() == [str(number) for number in range(600)]
+    assert seen is None or [joined.record for joined in seen.joined] == [bob.record]
+
+
 async def test_a_draft_judged_before_an_amendment_is_handed_back_after_it_was_heard(node: Hearing) -> None:
     await node.enter("ops")
     alice, bob = await node.join("alice"), await node.join("bob")

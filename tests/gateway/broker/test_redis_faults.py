@@ -235,9 +235,7 @@ def _swallow(proxy: FaultProxy, ways: str, *, is_on: bool) -> None:
 
 
 @spec("mcpx delivery broker dies")
-async def test_while_redis_is_away_what_waits_too_long_is_unavailable_and_calls_say_why(
-    server: RedisServer,
-) -> None:
+async def test_while_redis_is_away_drafts_are_unavailable_and_calls_fail(server: RedisServer) -> None:
     async with talking(server.url, server.url) as talk:
         await talk.end()
         node = talk.nodes[0]
@@ -246,7 +244,7 @@ async def test_while_redis_is_away_what_waits_too_long_is_unavailable_and_calls_
             while node.broker.is_available:  # noqa: ASYNC110 - a property
                 await asyncio.sleep(0.01)
         node.say(talk.members[0], "too late")
-        await node.until(lambda: [_text(draft.entry) for draft in node.not_taken] == ["too late"])
+        await node.until(lambda: "too late" in [_text(draft.entry) for draft in node.not_taken])
         for call in (
             node.broker.standing("ops", "alice", "j-1"),
             node.broker.amend("alice", lambda record: [], NOW),

@@ -296,8 +296,12 @@ async def test_a_topics_order_is_kept_within_its_bounds(redis_server: RedisServe
         stream, sizes = (f"{redis_prefix}{{t:ops}}:{name}" for name in ("stream", "sizes"))
 
         async def kept() -> int:
-            assert await client.llen(sizes) == await client.xlen(stream)
-            return int(await client.xlen(stream))
+            async with client.pipeline(transaction=True) as both:
+                both.xlen(stream)
+                both.llen(sizes)
+                batches, listed = await both.execute()
+            assert batches == listed
+            return int(batches)
 
         for number in range(200):
             n1.say(alice, f"{number}")

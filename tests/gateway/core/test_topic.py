@@ -216,7 +216,7 @@ def test_an_expired_promotion_counts_no_more_and_is_found() -> None:
 
     node.apply(Amended("agent", 2, [], NOW + 10))
 
-    assert agent.capabilities.patterns == ("chat",)
+    assert list(agent.capabilities.patterns) == ["chat"]
     assert node.topic.roster.expired(NOW + 99) == []
 
 
