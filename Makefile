@@ -103,7 +103,7 @@ mutate: install ## Change the code of capabilities in every way, and count who n
 
 .PHONY: bench
 bench: install ## Measure the hot paths
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench run fan100-w32 paced100 pair1 pair32
 
 # -- make --------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ if state[1] ~= ARGV[2] or redis.call('HEXISTS', LEASES, node) == 0 then return {
 
 -- Nobody could renew while nobody did: after an outage every lease starts anew.
 local now = milliseconds()
-local beat = tonumber(state[4] or now)
+local beat = tonumber(state[4] or '0')
 local is_outage = now < beat or now - beat > lease * 2 / 3
 local reply = {'ok', tonumber(state[2])}
 local leases = redis.call('HGETALL', LEASES)

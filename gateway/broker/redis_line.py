@@ -28,11 +28,11 @@ class Item:
     """Set: it travels alone, whoever hears the topic, and this is what the script is told."""
     answer: asyncio.Future[list[Any]] | None = None
     """Gets the script's reply."""
+    size: int = field(init=False)
+    """Bytes, about."""
 
-    @property
-    def size(self) -> int:
-        """Bytes, about."""
-        return len(self.entry.data) if isinstance(self.entry, Relayed) else 256
+    def __post_init__(self) -> None:
+        self.size = len(self.entry.data) if isinstance(self.entry, Relayed) else 256
 
 
 @dataclass(slots=True, eq=False)

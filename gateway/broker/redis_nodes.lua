@@ -3,7 +3,7 @@
 -- Reply: names of dead nodes
 local node, lease = ARGV[1], tonumber(ARGV[2])
 local now = milliseconds()
-local beat = tonumber(redis.call('HGET', KEYS[1], '') or now)
+local beat = tonumber(redis.call('HGET', KEYS[1], '') or '0')
 local is_outage = now < beat or now - beat > lease * 2 / 3
 local dead = {}
 local nodes = redis.call('HGETALL', KEYS[1])

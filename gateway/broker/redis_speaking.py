@@ -77,7 +77,8 @@ class Speaking:
         loop = asyncio.get_running_loop()
         line, item = self._line(topic), Item(draft.entry, loop.time(), draft)
         if self._queued >= self._bounds.queued or self._queued_bytes + item.size > self._bounds.queued_bytes:
-            self._count([item])
+            self._queued += 1
+            self._queued_bytes += item.size
             loop.call_soon(self._give_up, line, [item], "too much is waiting")
         else:
             self._queue(line, item)
@@ -167,15 +168,19 @@ class Speaking:
         return line
 
     def _queue(self, line: Line, item: Item) -> None:
-        self._count([item])
+        self._queued += 1
+        self._queued_bytes += item.size
         line.queue.append(item)
         self._wake(line)
 
-    def _count(self, items: Sequence[Item], sign: int = 1) -> None:
-        self._queued += sign * len(items)
-        self._queued_bytes += sign * sum(item.size for item in items)
+    def _uncount(self, items: Sequence[Item]) -> None:
+        self._queued -= len(items)
+        for item in items:
+            self._queued_bytes -= item.size
 
     def _wake(self, line: Line) -> None:
+        if line.sent is not None:
+            return  # its answer wakes it
         self._awake[line.topic] = None
         if not self._is_flushing:
             self._is_flushing = True
@@ -242,7 +247,7 @@ class Speaking:
 
     def _answered(self, session: Session, line: Line, sent: Sent, reply: Reply) -> None:
         if line.sent is not sent:
-            return
+            return  # stopped meanwhile
         if isinstance(reply, LinkLost):
             sent.is_asked = False  # asked again under the same number once the link is back
         elif isinstance(reply, hiredis.ReplyError):
@@ -292,14 +297,14 @@ class Speaking:
     # What comes of it
 
     def _settle(self, sent: Sent, reply: list[Any]) -> None:
-        self._count(sent.items, -1)
+        self._uncount(sent.items)
         for item in sent.items:
             if item.answer is not None and not item.answer.done():
                 item.answer.set_result(reply)
 
     def _give_up(self, line: Line, items: Sequence[Item], why: str) -> None:
         """These were not appended and will not be."""
-        self._count(items, -1)
+        self._uncount(items)
         for item in items:
             if item.answer is not None and not item.answer.done():
                 item.answer.set_exception(BrokerUnavailable(why))
@@ -316,5 +321,5 @@ class Speaking:
             self._give_up(line, line.take_drafts(), "the topic is not heard")
         elif replica.position >= line.waiting_for:
             items = line.take_drafts()
-            self._count(items, -1)
+            self._uncount(items)
             self._hearer.stale(line.topic, [item.draft for item in items if item.draft is not None])

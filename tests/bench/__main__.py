@@ -1,39 +1,69 @@
-"""`python -m tests.bench`: measure, and print a table, or JSON with `--json`."""
+"""`python -m tests.bench`: measure the gateway beside its peers and print what came of it."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
+import shlex
 import sys
-from dataclasses import asdict
+from pathlib import Path
 
-from tests.bench import fan_out, hot_paths
+from tests.bench import tokens, workshop
+from tests.bench.cases import BY_NAME
+from tests.bench.results import Results
+from tests.bench.rounds import measure
+from tests.bench.tables import as_tables
 
-RUNS = ((0, 2000), (10, 2000), (50, 1000))
-"""Receivers and envelopes of each fan-out."""
+LATEST = workshop.CACHE / "run.jsonl"
 
 
-def main() -> None:
-    """Run everything; it takes about half a minute."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.act(options))
+    except workshop.WorkshopError as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 69
+    finally:
+        tokens.forget()
+
+
+def _run(options: argparse.Namespace) -> int:
+    cases = [BY_NAME[name] for name in options.cases]
+    rows = []
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("w") as out:
+        for row in measure(
+            cases,
+            options.servers.split(",") if options.servers else None,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            wrapper=shlex.split(options.under),
+        ):
+            rows.append(row)
+            out.write(row.to_json() + "\n")
+            out.flush()
+    if options.json:
+        print("\n".join(row.to_json() for row in rows))
+    else:
+        print(as_tables(Results(rows)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="JSON for machines instead of text for people")
-    as_json = parser.parse_args().json
-    costs = dict(hot_paths.measure())
-    runs = [asyncio.run(fan_out.measure(receivers, envelopes)) for receivers, envelopes in RUNS]
-    if as_json:
-        json.dump({"hot_paths_ns": costs, "fan_out": [asdict(run) for run in runs]}, sys.stdout, indent=2)
-        return
-    print("Core, one thread")
-    for name, nanoseconds in costs.items():
-        print(f"  {name:45} {nanoseconds / 1000:9.2f} µs")
-    print("One topic, one sender, a gateway process; client and gateway share this machine")
-    for run in runs:
-        print(
-            f"  {run.receivers:3} other receivers {run.deliveries_per_s:12,.0f} deliveries/s"
-            f"   there and back: p50 {run.round_trip_p50_ms:.2f} ms, p99 {run.round_trip_p99_ms:.2f} ms"
-        )
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="measure some cases")
+    run.add_argument("cases", nargs="+", choices=sorted(BY_NAME), metavar="CASE")
+    run.add_argument("--servers", help="NAME,… ; gateway=DIRECTORY is another checkout's")
+    run.add_argument("--rounds", type=int, default=3)
+    run.add_argument("--seconds", type=float, default=1.0, help="of measuring in each run")
+    run.add_argument("--under", default="", help="a command to start the gateway with, such as a profiler's")
+    run.add_argument("--json", action="store_true", help="one line for each run instead of tables")
+    run.add_argument("--out", type=Path, default=LATEST)
+    run.set_defaults(act=_run)
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

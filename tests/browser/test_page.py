@@ -303,6 +303,21 @@ async def test_a_card_that_moves_holds_its_buttons_for_a_moment(page: Page, scri
     await expect(approve).to_be_enabled()
 
 
+async def test_a_card_under_the_pointer_stays_where_it_is(page: Page, script: ScriptedGateway) -> None:
+    seat = await _proposed(page, script)
+    approve = page.get_by_test_id("approve")
+    await expect(approve).to_be_enabled()
+    await approve.hover()
+    before = await approve.bounding_box()
+    for number in range(40):
+        await seat.say(script.envelope("bob", "chat", {"text": f"line {number}"}))
+    await expect(page.get_by_test_id("chat")).to_have_count(40)
+
+    assert await approve.bounding_box() == before
+    await expect(approve).to_be_enabled()
+    await expect(page.get_by_role("button", name="new entries below")).to_be_visible()
+
+
 async def test_an_edited_proposal_is_sent_edited_and_both_are_kept(
     page: Page, script: ScriptedGateway
 ) -> None:

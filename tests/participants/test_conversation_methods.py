@@ -161,3 +161,10 @@ def test_an_operation_is_the_same_under_another_family_and_no_other_name() -> No
     assert same_operation(one, Kind.parse("mcp/request:tools/call:x"))
     assert not same_operation(one, Kind.parse("mcp/request:tools/call"))
     assert not same_operation(one, Kind.parse("mcp/request:tools/call:y"))
+
+
+def test_the_longest_name_that_every_family_can_carry_is_a_context() -> None:
+    room = MAX_KIND_BYTES - len("mcp/response:tools/call:")
+
+    assert context_of("tools/call", {"name": "x" * room}) == "x" * room
+    assert context_of("tools/call", {"name": "x" * (room + 1)}) is None

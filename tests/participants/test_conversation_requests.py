@@ -17,6 +17,7 @@ from participants.conversation import (
     Told,
     Way,
 )
+from participants.conversation.requests import RequestBook, SeenRequest
 from participants.errors import (
     ConnectionLost,
     NeedsAllMode,
@@ -26,7 +27,7 @@ from participants.errors import (
     RequestFailed,
     TargetRequired,
 )
-from schemas import Envelope, WithdrawReason
+from schemas import Envelope, Kind, WithdrawReason
 from tests.participants.conversation_topic import Member, TopicInMemory, kinds_heard
 from tests.requirements import spec
 
@@ -470,3 +471,11 @@ def test_an_answer_after_the_call_was_given_up_is_heard_and_does_no_harm() -> No
     assert ann.end_of(call) is None
     assert ann.complaints == []
     assert str(kinds_heard(ann)[-1]) == "mcp/response:tools/call:slow"
+
+
+def test_requests_are_remembered_up_to_a_bound_and_the_oldest_goes_first() -> None:
+    book = RequestBook(limit=2)
+    for number in range(3):
+        book.add(SeenRequest(f"env-{number}", "ann", Kind("mcp/request", "ping"), number, ("files",)))
+
+    assert [book.get(f"env-{number}") is not None for number in range(3)] == [False, True, True]

@@ -11,27 +11,23 @@
  *   notice                   {tone: "good"|"info"|"bad", text}
  */
 
-import { grants } from "./capabilities.js";
-import { contextField, encodeEnvelope, EnvelopeRefused, GATEWAY_ID, kindText, parseEnvelope } from "./envelope.js";
+import { encodeEnvelope, EnvelopeRefused, GATEWAY_ID, kindText, parseEnvelope } from "./envelope.js";
 import { isNumber, sameJson } from "./json.js";
+import { Log, Memory } from "./log.js";
+import { chatObstacle, obstacles, targets, whyNoEdit, whyNoTarget } from "./obstacles.js";
 import {
   decide,
   fulfill,
   isNotFulfilled,
   proposalFrom,
   requestFrom,
-  stateOf,
   whyNoFulfillment,
   whyNoReject,
   whyNoResponse,
   whyNoWithdraw,
 } from "./proposals.js";
 
-/** Ids, requests and entries that are remembered; older ones are let go, pending proposals never. */
-const MAX_IDS = 32_768;
-const MAX_REQUESTS = 5_000;
-const MAX_ENTRIES = 1_000;
-const MAX_EARLY = 500;
+/** Log lines of one call that are kept. */
 const MAX_LOGS = 50;
 
 export class Conversation {
@@ -39,22 +35,24 @@ export class Conversation {
   me = null;
   /** Everybody here, oneself included: id → {id, capabilities}. */
   roster = new Map();
-  /** The timeline, oldest first. */
-  entries = [];
   isOnline = false;
 
+  #log = new Log((proposal) => this.#proposals.delete(proposal.id));
   #proposals = new Map();
-  #requests = new Map();
+  #requests = new Memory(10_000);
   /** Who used an id first. */
-  #ids = new Map();
-  /** Decisions about proposals not heard of yet: proposal id → envelopes. */
-  #early = new Map();
+  #ids = new Memory(32_768);
+  /** Decisions about proposals not heard of yet: proposal id → up to eight. */
+  #early = new Memory(1_000);
   /** What this page sent and has not heard back: envelope id → proposal or chat entry. */
   #sent = new Map();
-  #ignored = new Map();
   #lostSince = null;
   #nextRpcId = 1;
-  #changes = [];
+
+  /** The timeline, oldest first. */
+  get entries() {
+    return this.#log.entries;
+  }
 
   /** Pending proposals, oldest first. */
   get pending() {
@@ -80,9 +78,9 @@ export class Conversation {
       envelope = parseEnvelope(text);
     } catch (error) {
       if (!(error instanceof EnvelopeRefused)) throw error;
-      if (error.id !== null && error.sender !== null && !this.#ids.has(error.id)) this.#remember(error.id, error.sender);
-      this.#ignore(error.sender ?? "somebody", error.message, now);
-      return this.#flush();
+      if (error.id !== null && error.sender !== null && !this.#ids.has(error.id)) this.#ids.set(error.id, error.sender);
+      this.#log.ignore(error.sender ?? "somebody", error.message, now);
+      return this.#log.flush();
     }
     // The gateway's envelopes are outside the rule of ids: else whoever guesses
     // the id of the next presence could make everybody drop it.
@@ -91,10 +89,10 @@ export class Conversation {
     } else if (this.#ids.has(envelope.id) || this.#proposals.has(envelope.id)) {
       this.#hearAgain(envelope, now);
     } else {
-      this.#remember(envelope.id, envelope.from);
+      this.#ids.set(envelope.id, envelope.from);
       this.#hear(envelope, now);
     }
-    return this.#flush();
+    return this.#log.flush();
   }
 
   #hear(envelope, now) {
@@ -105,7 +103,7 @@ export class Conversation {
       case "mcp/response": return this.#hearResponse(envelope, now);
       case "mcp/reject":
       case "mcp/withdraw": return this.#hearDecision(envelope, now, this.#capabilitiesOf(envelope.from));
-      default: return this.#add({ type: "other", ...header(envelope, now) });
+      default: return this.#log.add({ type: "other", ...header(envelope, now) });
     }
   }
 
@@ -120,7 +118,7 @@ export class Conversation {
   #hearWelcome({ you, participants }, now) {
     const before = this.isOnline ? this.me : null;
     if (this.me !== null && this.me.id !== you.id) {
-      this.#ignore(GATEWAY_ID, "its welcome is for another", now);
+      this.#log.ignore(GATEWAY_ID, "its welcome is for another", now);
       return;
     }
     const peer = ({ id, capabilities = [] }) => ({ id, capabilities: [...capabilities] });
@@ -129,12 +127,12 @@ export class Conversation {
     this.roster.set(you.id, { ...this.me });
     this.isOnline = true;
     if (this.#lostSince !== null) {
-      this.#add({ type: "gap", key: `gap-${now}`, from: this.#lostSince, until: now, heardAt: now });
+      this.#log.add({ type: "gap", key: `gap-${now}`, from: this.#lostSince, until: now, heardAt: now });
       this.#lostSince = null;
     }
     if (before !== null) this.#tellChange(you.id, before.capabilities, this.me.capabilities, now);
-    this.#changes.push({ what: "me" }, { what: "roster" });
-    for (const proposal of this.pending) this.#changes.push({ what: "changed", entry: proposal });
+    this.#log.tell({ what: "me" }, { what: "roster" });
+    for (const proposal of this.pending) this.#log.tell({ what: "changed", entry: proposal });
   }
 
   #hearPresence({ event, participant }, now) {
@@ -143,22 +141,22 @@ export class Conversation {
     if (event === "leave") {
       if (before === undefined) return;
       this.roster.delete(id);
-      this.#add({ type: "presence", key: `leave-${id}-${now}`, event, id, heardAt: now });
+      this.#log.add({ type: "presence", key: `leave-${id}-${now}`, event, id, heardAt: now });
     } else {
       this.roster.set(id, { id, capabilities: [...capabilities] });
-      if (before === undefined) this.#add({ type: "presence", key: `join-${id}-${now}`, event, id, capabilities, heardAt: now });
+      if (before === undefined) this.#log.add({ type: "presence", key: `join-${id}-${now}`, event, id, capabilities, heardAt: now });
       else this.#tellChange(id, before.capabilities, capabilities, now);
     }
-    this.#changes.push({ what: "roster" });
-    for (const proposal of this.pending) this.#changes.push({ what: "changed", entry: proposal });
+    this.#log.tell({ what: "roster" });
+    for (const proposal of this.pending) this.#log.tell({ what: "changed", entry: proposal });
   }
 
   #tellChange(id, before, after, now) {
     const added = after.filter((pattern) => !before.includes(pattern));
     const removed = before.filter((pattern) => !after.includes(pattern));
     if (added.length + removed.length === 0) return;
-    this.#add({ type: "presence", key: `change-${id}-${now}`, event: "change", id, added, removed, heardAt: now });
-    if (id === this.me.id) this.#notice("info", "Your capabilities have changed.");
+    this.#log.add({ type: "presence", key: `change-${id}-${now}`, event: "change", id, added, removed, heardAt: now });
+    if (id === this.me.id) this.#log.notice("info", "Your capabilities have changed.");
   }
 
   /** A refusal of something that this page sent (MCPx 3.5.2). */
@@ -166,7 +164,7 @@ export class Conversation {
     const why = typeof payload.message === "string" && payload.message !== "" ? payload.message : payload.error;
     const subject = correlationId === null ? undefined : this.#sent.get(correlationId);
     if (subject === undefined) {
-      this.#notice("bad", `The gateway refused something: ${why}`);
+      this.#log.notice("bad", `The gateway refused something: ${why}`);
       return;
     }
     this.#sent.delete(correlationId);
@@ -175,8 +173,8 @@ export class Conversation {
       subject.attempt = { ...subject.attempt, status: "refused", why };
     }
     subject.why = why;
-    this.#changes.push({ what: "changed", entry: subject });
-    this.#notice("bad", `Not sent: ${why}`);
+    this.#log.tell({ what: "changed", entry: subject });
+    this.#log.notice("bad", `Not sent: ${why}`);
   }
 
   #hearChat(envelope, now) {
@@ -184,18 +182,18 @@ export class Conversation {
     if (mine?.type === "chat" && envelope.from === this.me?.id) {
       this.#sent.delete(envelope.id);
       mine.status = null;
-      this.#changes.push({ what: "changed", entry: mine });
+      this.#log.tell({ what: "changed", entry: mine });
       return;
     }
     const { text, format = "plain" } = envelope.payload;
-    this.#add({ type: "chat", ...header(envelope, now), said: text, format, status: null, why: "" });
+    this.#log.add({ type: "chat", ...header(envelope, now), said: text, format, status: null, why: "" });
   }
 
   #hearProposal(envelope, now) {
     const proposal = proposalFrom(envelope, now);
     this.#proposals.set(proposal.id, proposal);
-    this.#add(proposal);
-    this.#changes.push({ what: "pending" });
+    this.#log.add(proposal);
+    this.#log.tell({ what: "pending" });
     // Heard late, by being sent again: what was decided meanwhile came before it.
     const early = this.#early.get(proposal.id) ?? [];
     this.#early.delete(proposal.id);
@@ -211,7 +209,7 @@ export class Conversation {
     const proposal = this.#proposals.get(envelope.id);
     const first = proposal?.from ?? this.#ids.get(envelope.id); // proposals are remembered longer than ids
     if (first !== envelope.from) {
-      this.#ignore(envelope.from, `it used the id of an envelope of ${first}`, now);
+      this.#log.ignore(envelope.from, `it used the id of an envelope of ${first}`, now);
       return;
     }
     if (proposal === undefined || envelope.kind.family !== "mcp/proposal") return;
@@ -222,13 +220,13 @@ export class Conversation {
       sameJson(again.to, proposal.to) &&
       sameJson(again.params ?? null, proposal.params ?? null);
     if (!isSame) {
-      this.#ignore(envelope.from, "it sent another proposal under an id that it had used", now);
+      this.#log.ignore(envelope.from, "it sent another proposal under an id that it had used", now);
       return;
     }
     if (proposal.status !== "pending") return;
     proposal.isStale = false;
     if (proposal.attempt?.status === "unconfirmed") proposal.attempt = null;
-    this.#changes.push({ what: "changed", entry: proposal });
+    this.#log.tell({ what: "changed", entry: proposal });
   }
 
   #hearRequest(envelope, now) {
@@ -243,29 +241,24 @@ export class Conversation {
     const why = proposal === undefined ? null : whyNoFulfillment(proposal, request);
     if (why !== null) {
       // Its target will not act on it either.
-      this.#ignore(request.from, `its request does not approve the proposal it names: ${why}`, now);
+      this.#log.ignore(request.from, `its request does not approve the proposal it names: ${why}`, now);
       return;
     }
     this.#requests.set(request.id, request);
-    if (this.#requests.size > MAX_REQUESTS) this.#requests.delete(this.#requests.keys().next().value);
     if (proposal !== undefined) {
       this.#takeFulfillment(proposal, request, now);
       return;
     }
     if (correlationId !== null) this.#keepEarly(correlationId, { request });
-    this.#add(request);
+    this.#log.add(request);
   }
 
   #takeFulfillment(proposal, request, now) {
     if (whyNoFulfillment(proposal, request) !== null) return;
-    const index = this.entries.indexOf(request);
-    if (index >= 0) {
-      this.entries.splice(index, 1);
-      this.#changes.push({ what: "dropped", entry: request });
-    }
+    this.#log.drop(request);
     const isFirst = fulfill(proposal, request);
     if (isFirst) this.#settled(proposal, now);
-    else this.#changes.push({ what: "changed", entry: proposal });
+    else this.#log.tell({ what: "changed", entry: proposal });
   }
 
   #hearDecision(envelope, now, capabilities) {
@@ -279,7 +272,7 @@ export class Conversation {
     const isReject = kind.family === "mcp/reject";
     const why = isReject ? whyNoReject(proposal, kind, capabilities) : whyNoWithdraw(proposal, kind, from);
     if (why !== null) {
-      this.#ignore(from, `its ${isReject ? "reject" : "withdraw"} does not count: ${why}`, now);
+      this.#log.ignore(from, `its ${isReject ? "reject" : "withdraw"} does not count: ${why}`, now);
       return;
     }
     const status = isReject ? "rejected" : "withdrawn";
@@ -292,21 +285,21 @@ export class Conversation {
     const { attempt, decidedBy, status } = proposal;
     if (attempt !== null && decidedBy !== this.me?.id) {
       const did = { approved: "approved", rejected: "rejected", withdrawn: "withdrew" }[status];
-      this.#notice("info", `${decidedBy} ${did} first.`);
+      this.#log.notice("info", `${decidedBy} ${did} first.`);
     }
-    this.#changes.push({ what: "changed", entry: proposal }, { what: "pending" });
+    this.#log.tell({ what: "changed", entry: proposal }, { what: "pending" });
   }
 
   /** A response counts only from the one who was asked, to the one who asked (MCPx 3.1.2). */
   #hearResponse(envelope, now) {
     const request = this.#requests.get(envelope.correlationId);
     if (request === undefined) {
-      this.#add({ type: "unasked", ...header(envelope, now) });
+      this.#log.add({ type: "unasked", ...header(envelope, now) });
       return;
     }
     const why = whyNoResponse(request, envelope);
     if (why !== null) {
-      this.#ignore(envelope.from, `its response does not count: ${why}`, now);
+      this.#log.ignore(envelope.from, `its response does not count: ${why}`, now);
       return;
     }
     const { result, error } = envelope.payload;
@@ -314,9 +307,9 @@ export class Conversation {
     request.response ??= { from: envelope.from, at: now, result, error, text: envelope.text };
     const proposal = this.#proposals.get(request.proposalId);
     if (proposal !== undefined && isNotFulfilled(request.response) && request.from === this.me?.id && request === proposal.fulfillment) {
-      this.#notice("info", `${envelope.from} did not run it: ${error.message}`);
+      this.#log.notice("info", `${envelope.from} did not run it: ${error.message}`);
     }
-    this.#changes.push({ what: "changed", entry: proposal ?? request });
+    this.#log.tell({ what: "changed", entry: proposal ?? request });
   }
 
   /** Progress and logs come from the one who was asked, a cancellation from the one who asked. */
@@ -324,12 +317,12 @@ export class Conversation {
     const { kind, from, correlationId, payload } = envelope;
     const request = this.#requests.get(correlationId);
     if (request === undefined) {
-      if (correlationId === null) this.#add({ type: "other", ...header(envelope, now) });
+      if (correlationId === null) this.#log.add({ type: "other", ...header(envelope, now) });
       return;
     }
     const isCancel = kind.method === "notifications/cancelled";
     if (isCancel ? from !== request.from : request.to.length > 0 && !request.to.includes(from)) {
-      this.#ignore(from, `its ${kind.method} belongs to a request of others`, now);
+      this.#log.ignore(from, `its ${kind.method} belongs to a request of others`, now);
       return;
     }
     const params = payload.params ?? {};
@@ -337,7 +330,7 @@ export class Conversation {
     else if (kind.method === "notifications/progress" && isNumber(params.progress)) {
       request.progress = { done: Number(params.progress), total: isNumber(params.total) ? Number(params.total) : null, message: typeof params.message === "string" ? params.message : "" };
     } else if (kind.method === "notifications/message" && request.logs.length < MAX_LOGS) request.logs.push(params.data ?? null);
-    this.#changes.push({ what: "changed", entry: this.#proposals.get(request.proposalId) ?? request });
+    this.#log.tell({ what: "changed", entry: this.#proposals.get(request.proposalId) ?? request });
   }
 
   // ---- what passes
@@ -357,79 +350,50 @@ export class Conversation {
     for (const proposal of this.#proposals.values()) {
       if (proposal.status === "pending") proposal.isStale = true;
       if (proposal.attempt?.status === "sending") proposal.attempt = { ...proposal.attempt, status: "unconfirmed" };
-      this.#changes.push({ what: "changed", entry: proposal });
+      this.#log.tell({ what: "changed", entry: proposal });
     }
     for (const request of this.#requests.values()) {
       if (request.response !== null || request.isUncertain) continue;
       request.isUncertain = true;
-      if (request.proposalId === null) this.#changes.push({ what: "changed", entry: request });
+      if (request.proposalId === null) this.#log.tell({ what: "changed", entry: request });
     }
     for (const subject of this.#sent.values()) {
       if (subject.type !== "chat") continue;
       subject.status = "unconfirmed";
-      this.#changes.push({ what: "changed", entry: subject });
+      this.#log.tell({ what: "changed", entry: subject });
     }
     this.#sent.clear();
-    this.#changes.push({ what: "me" }, { what: "roster" });
-    return this.#flush();
+    this.#log.tell({ what: "me" }, { what: "roster" });
+    return this.#log.flush();
   }
 
   /** Let proposals expire whose time is over. */
   tick(now) {
     for (const proposal of this.pending) this.#expire(proposal, now);
-    return this.#flush();
+    return this.#log.flush();
   }
 
   #expire(proposal, now) {
     if (proposal.status !== "pending" || proposal.expiresAt === null || now < proposal.expiresAt) return;
     decide(proposal, "expired", null, proposal.expiresAt);
-    this.#changes.push({ what: "changed", entry: proposal }, { what: "pending" });
+    this.#log.tell({ what: "changed", entry: proposal }, { what: "pending" });
   }
 
   // ---- what is said
 
-  /**
-   * Why this page may not approve or reject a proposal now.
-   *
-   * @returns {{approve: string|null, reject: string|null, missing: string|null}}
-   *   sentences, null where nothing stands against it; `missing` is the capability lacked
-   */
+  /** As `obstacles`, from this seat. */
   obstacles(proposal, now) {
-    const both = this.#obstacle(proposal, now);
-    if (both !== null) return { approve: both, reject: both, missing: null };
-    const kind = kindText("mcp/request", proposal);
-    if (!grants(this.me.capabilities, kind)) {
-      const why = `You lack the capability ${kind}.`;
-      return { approve: why, reject: why, missing: kind };
-    }
-    if (proposal.from === this.me.id) return { approve: "You proposed this; somebody else has to approve it.", reject: null, missing: null };
-    if (!this.targets(proposal).some((target) => target.isHere)) {
-      const why = proposal.to.length ? `${proposal.to.join(", ")} is not here now.` : "Nobody is here who could do it.";
-      return { approve: why, reject: null, missing: null };
-    }
-    return { approve: null, reject: null, missing: null };
+    return obstacles(this, proposal, now);
   }
 
-  #obstacle(proposal, now) {
-    if (proposal.status !== "pending") return "It is decided already.";
-    if (proposal.expiresAt !== null && now >= proposal.expiresAt) return "It has expired.";
-    if (proposal.attempt?.status === "sending") return "Your decision is on its way.";
-    if (!this.isOnline) return "You are offline.";
-    return null;
-  }
-
-  /**
-   * To whom a fulfillment may go: those whom the proposal names, or else
-   * everybody else here who may answer such a request.
-   *
-   * @returns {{id: string, isHere: boolean}[]}
-   */
+  /** As `targets`, from this seat. */
   targets(proposal) {
-    if (proposal.to.length) return proposal.to.map((id) => ({ id, isHere: this.roster.has(id) }));
-    const kind = kindText("mcp/response", proposal);
-    return [...this.roster.values()]
-      .filter((peer) => peer.id !== proposal.from && peer.id !== this.me?.id && grants(peer.capabilities, kind))
-      .map((peer) => ({ id: peer.id, isHere: true }));
+    return targets(this, proposal);
+  }
+
+  /** Why this page may not chat now, or null. */
+  get chatObstacle() {
+    return chatObstacle(this);
   }
 
   /**
@@ -442,7 +406,7 @@ export class Conversation {
    */
   approve(id, { target, params }, stamp) {
     const proposal = this.#proposals.get(id);
-    const why = this.obstacles(proposal, stamp.now).approve ?? this.#whyNoTarget(proposal, target) ?? whyNoEdit(proposal, params);
+    const why = this.obstacles(proposal, stamp.now).approve ?? whyNoTarget(this, proposal, target) ?? whyNoEdit(proposal, params);
     if (why !== null) return { frame: null, why, changes: [] };
     const isEdited = params !== undefined && !sameJson(params, proposal.params ?? {});
     const call = { jsonrpc: "2.0", id: this.#nextRpcId, method: proposal.method, params: isEdited ? params : proposal.params };
@@ -458,24 +422,12 @@ export class Conversation {
     return this.#attempt(proposal, "reject", stamp, { to: [], kind: kindText("mcp/reject", proposal), payload: { reason, message } });
   }
 
-  #whyNoTarget(proposal, target) {
-    const found = this.targets(proposal).find((candidate) => candidate.id === target);
-    if (found === undefined) return "Choose who should do it.";
-    return found.isHere ? null : `${target} is not here now.`;
-  }
-
   #attempt(proposal, action, stamp, parts) {
     proposal.attempt = { envelopeId: stamp.id, action, status: "sending", why: "" };
     this.#sent.set(stamp.id, proposal);
-    this.#changes.push({ what: "changed", entry: proposal });
+    this.#log.tell({ what: "changed", entry: proposal });
     const frame = encodeEnvelope({ id: stamp.id, ts: stamp.ts, from: this.me.id, correlationId: proposal.id, ...parts });
-    return { frame, why: null, changes: this.#flush() };
-  }
-
-  /** Why this page may not chat now, or null. */
-  get chatObstacle() {
-    if (!this.isOnline) return "You are offline; what you write stays here.";
-    return grants(this.me.capabilities, "chat") ? null : "You lack the capability chat.";
+    return { frame, why: null, changes: this.#log.flush() };
   }
 
   /** Say something to all. Returns as `approve` does. */
@@ -486,8 +438,8 @@ export class Conversation {
     const frame = encodeEnvelope(envelope);
     const entry = { type: "chat", key: stamp.id, id: stamp.id, from: this.me.id, to: [], correlationId: null, ts: stamp.ts, heardAt: stamp.now, text: frame, said: text, format: "plain", status: "sending", why: "" };
     this.#sent.set(stamp.id, entry);
-    this.#add(entry);
-    return { frame, why: null, changes: this.#flush() };
+    this.#log.add(entry);
+    return { frame, why: null, changes: this.#log.flush() };
   }
 
   // ---- within
@@ -496,66 +448,13 @@ export class Conversation {
     return this.roster.get(id)?.capabilities ?? [];
   }
 
-  #remember(id, sender) {
-    this.#ids.set(id, sender);
-    if (this.#ids.size > MAX_IDS) this.#ids.delete(this.#ids.keys().next().value);
-  }
-
   #keepEarly(proposalId, decision) {
     const known = this.#early.get(proposalId) ?? [];
     if (known.length < 8) known.push(decision);
     this.#early.set(proposalId, known);
-    if (this.#early.size > MAX_EARLY) this.#early.delete(this.#early.keys().next().value);
-  }
-
-  #add(entry) {
-    entry.key ??= entry.id;
-    this.entries.push(entry);
-    this.#changes.push({ what: "added", entry });
-    if (this.entries.length > MAX_ENTRIES) this.#letGo();
-  }
-
-  #letGo() {
-    const index = this.entries.findIndex((entry) => entry.type !== "proposal" || !["pending", "sending", "approved"].includes(stateOf(entry)));
-    if (index < 0) return;
-    const [entry] = this.entries.splice(index, 1);
-    if (entry.type === "proposal") this.#proposals.delete(entry.id);
-    if (entry.type === "ignored") this.#ignored.delete(`${entry.from} ${entry.why}`);
-    this.#changes.push({ what: "dropped", entry });
-  }
-
-  /** Count what does not count, one line per sender and reason (MCPx 4.3). */
-  #ignore(from, why, now) {
-    const name = `${from} ${why}`;
-    const known = this.#ignored.get(name);
-    if (known !== undefined) {
-      known.times += 1;
-      this.#changes.push({ what: "changed", entry: known });
-      return;
-    }
-    const entry = { type: "ignored", key: `ignored-${name}`, from, why, times: 1, heardAt: now };
-    this.#ignored.set(name, entry);
-    this.#add(entry);
-  }
-
-  #notice(tone, text) {
-    this.#changes.push({ what: "notice", tone, text });
-  }
-
-  #flush() {
-    const changes = this.#changes;
-    this.#changes = [];
-    return changes;
   }
 }
 
 function header({ id, from, to, kind, correlationId, ts, text }, now) {
   return { id, from, to, kind, correlationId, ts, text, heardAt: now };
-}
-
-function whyNoEdit(proposal, params) {
-  if (params === undefined) return null;
-  const field = contextField(proposal.method);
-  if (field !== null && params[field] !== proposal.params?.[field]) return `params.${field} may not change: approve the call that was proposed, or reject it.`;
-  return null;
 }

@@ -5,7 +5,8 @@ import { fill, foreign, h, name } from "./dom.js";
 import { encodeJson, parseJson } from "./json.js";
 import { isFailure } from "./proposals.js";
 import { clock, clockWithSeconds, wholeDate } from "./times.js";
-import { logsView, paramsTable, progressView, rawJson, responseView, textBlock } from "./view-values.js";
+import { resultView } from "./view-outcome.js";
+import { logsView, paramsTable, progressView, rawJson, textBlock } from "./view-values.js";
 import { escapeHidden, shortText } from "./visible.js";
 
 const HUES = 8;
@@ -76,7 +77,7 @@ function requestView(entry) {
     body,
   );
   const update = () => {
-    const { response, isCancelled, isUncertain, progress, logs } = entry;
+    const { response, isCancelled, isUncertain } = entry;
     const failed = response !== null && isFailure(response);
     element.dataset.state = response === null ? "waiting" : failed ? "failed" : "done";
     fill(state, response === null ? (isCancelled ? "cancelled" : isUncertain ? "no answer seen" : "…") : failed ? "failed" : "done");
@@ -90,7 +91,7 @@ function requestView(entry) {
       rawJson(entry.params ?? {}),
       response === null && progress !== null ? progressView(progress) : null,
       logsView(logs),
-      response === null ? null : h("section.result", { "data-testid": "result", "data-error": isFailure(response) ? "true" : "false" }, h("h4", {}, name(response.from), isFailure(response) ? " reports an error" : " answered"), responseView(response)),
+      response === null ? null : resultView(response),
     );
   }
   element.addEventListener("toggle", () => element.open && show());

@@ -7,10 +7,11 @@
 import { contextField } from "./envelope.js";
 import { fill, foreign, GUARD_MS, h, isEnabled, name, setEnabled, setText } from "./dom.js";
 import { differences } from "./json.js";
-import { isFailure, isNotFulfilled, stateOf } from "./proposals.js";
-import { clock, clockWithSeconds, span, wholeDate } from "./times.js";
+import { stateOf } from "./proposals.js";
+import { clock, span, wholeDate } from "./times.js";
 import { editForm, rejectForm } from "./view-decisions.js";
-import { logsView, paramsTable, progressView, rawJson, responseView } from "./view-values.js";
+import { isNotRun, outcomeOf, stepsOf } from "./view-outcome.js";
+import { paramsTable, rawJson } from "./view-values.js";
 import { shortText } from "./visible.js";
 
 const PILLS = {
@@ -71,7 +72,7 @@ export class ProposalCard {
       h(
         "header",
         {},
-        h("p.route", {}, name(proposal.from), " proposes that ", ...runners(proposal.to), " runs", this.#time()),
+        h("p.route", {}, h("span", {}, name(proposal.from), " proposes that ", ...runners(proposal.to), " runs"), this.#time()),
         h("div.headline", {}, h("h3", { id: titleId }, foreign(what)), h("span.method", {}, proposal.method), parts.pill, parts.countdown),
       ),
       parts.args,
@@ -118,7 +119,7 @@ export class ProposalCard {
     const proposal = this.#proposal;
     const state = stateOf(proposal);
     this.element.dataset.state = state;
-    setText(this.#parts.pill, state === "failed" && isRefusedByTarget(proposal) ? "Not run" : PILLS[state]);
+    setText(this.#parts.pill, isNotRun(proposal) ? "Not run" : PILLS[state]);
     this.#parts.stale.hidden = !(proposal.isStale && this.isPending);
     this.#drawParams();
     this.#drawOutcome(state);
@@ -203,52 +204,22 @@ export class ProposalCard {
   }
 
   #drawOutcome(state) {
-    const { fulfillment, status, decidedBy, reason, message } = this.#proposal;
-    const outcome = this.#parts.outcome;
-    const response = fulfillment?.response ?? null;
-    const progress = fulfillment?.progress ?? null;
-    const signature = JSON.stringify([state, response?.at, progress, fulfillment?.logs.length, fulfillment?.isUncertain]);
-    if (outcome.dataset.of === signature) return;
-    outcome.dataset.of = signature;
-    if (response !== null) {
-      const failed = isFailure(response);
-      const says = isNotFulfilled(response) ? " did not run it" : failed ? " reports an error" : " answered";
-      fill(
-        outcome,
-        h("section.result", { "data-testid": "result", "data-error": failed ? "true" : "false", "aria-label": failed ? "Error" : "Result" }, h("h4", {}, name(response.from), says), responseView(response)),
-      );
-    } else if (status === "approved") {
-      fill(outcome, h("p.waiting", {}, this.#waitingText(fulfillment)), progress === null ? null : progressView(progress), logsView(fulfillment.logs));
-    } else if (status === "rejected" || status === "withdrawn") {
-      const did = status === "rejected" ? " rejected it" : " withdrew it";
-      fill(outcome, h("p.decision", { "data-testid": "decision" }, name(decidedBy), did, ": ", h("strong", {}, reason.replaceAll("_", " ")), message ? " – " : null, foreign(message)));
-    } else if (status === "expired") {
-      fill(outcome, h("p.decision", { "data-testid": "decision" }, "It expired before anybody decided."));
-    } else {
-      fill(outcome);
-    }
-  }
-
-  #waitingText(fulfillment) {
-    if (fulfillment.isCancelled) return `${fulfillment.from} cancelled it.`;
-    if (fulfillment.isUncertain) return "The result may have come while this page was offline.";
-    return `Waiting for ${fulfillment.to.join(", ")}…`;
+    const { fulfillment } = this.#proposal;
+    const { response, progress, logs, isUncertain } = fulfillment ?? {};
+    const signature = JSON.stringify([state, response?.at, progress, logs?.length, isUncertain]);
+    if (this.#parts.outcome.dataset.of === signature) return;
+    this.#parts.outcome.dataset.of = signature;
+    fill(this.#parts.outcome, ...outcomeOf(this.#proposal));
   }
 
   #drawHistory() {
-    const { from, heardAt, status, decidedBy, decidedAt, fulfillment, late } = this.#proposal;
-    const steps = [[heardAt, name(from), " proposed it"]];
-    if (decidedAt !== null && decidedBy !== null) {
-      const did = status === "approved" ? (fulfillment.isEdited ? " edited and approved it" : " approved it") : ` ${status === "rejected" ? "rejected" : "withdrew"} it`;
-      steps.push([decidedAt, name(decidedBy), did]);
-    }
-    if (status === "expired") steps.push([decidedAt, "it expired"]);
-    if (fulfillment?.response) steps.push([fulfillment.response.at, name(fulfillment.response.from), isNotFulfilled(fulfillment.response) ? " did not run it" : isFailure(fulfillment.response) ? " reported an error" : " answered"]);
-    for (const request of late) steps.push([request.heardAt, name(request.from), ` approved it too, later; ${decidedBy} was first`]);
-    this.#parts.history.hidden = steps.length < 2;
-    if (this.#parts.history.childElementCount === steps.length && this.#parts.history.dataset.of === status) return;
-    this.#parts.history.dataset.of = status;
-    fill(this.#parts.history, ...steps.map(([at, ...what]) => h("li", {}, h("time", { datetime: new Date(at).toISOString() }, clockWithSeconds(at)), " ", ...what)));
+    const { history } = this.#parts;
+    const steps = stepsOf(this.#proposal);
+    history.hidden = steps.length < 2;
+    const text = steps.map((step) => step.textContent).join("\n");
+    if (history.dataset.of === text) return;
+    history.dataset.of = text;
+    fill(history, ...steps);
   }
 
   // ---- what a person does
@@ -327,8 +298,4 @@ export class ProposalCard {
 
 function runners(to) {
   return to.length === 0 ? ["somebody"] : to.flatMap((id, i) => (i ? [" or ", name(id)] : [name(id)]));
-}
-
-function isRefusedByTarget({ fulfillment }) {
-  return fulfillment?.response && isNotFulfilled(fulfillment.response);
 }

@@ -39,7 +39,8 @@ export class Timeline {
     const count = this.#list.childElementCount;
     change();
     const added = this.#list.childElementCount - count;
-    if (wasAtEnd && !pending.some((card) => card.isBusy)) this.#toEnd();
+    // Who looks at a card is about to decide: it stays under their pointer, however much is said below.
+    if (wasAtEnd && !pending.some((card) => card.isBusy || card.element.matches(":hover, :focus-within"))) this.#toEnd();
     else if (added > 0) this.#notSeen(added);
     pending.forEach((card, i) => {
       if (Math.abs(card.element.getBoundingClientRect().top - before[i]) > STILL) card.guard();

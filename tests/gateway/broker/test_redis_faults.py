@@ -14,6 +14,7 @@ import pytest
 import redis.asyncio
 
 from gateway.broker.redis_broker import RedisBroker
+from gateway.broker.redis_limits import RedisTimes
 from gateway.core import Joined, Member, Relayed
 from gateway.errors import BrokerUnavailable
 from tests.gateway.broker.conftest import started
@@ -103,10 +104,12 @@ def _text(entry: Any) -> str:
 
 
 @asynccontextmanager
-async def talking(*urls: str, every_s: float = EVERY_S) -> AsyncIterator[Talk]:
+async def talking(
+    *urls: str, every_s: float = EVERY_S, times: RedisTimes | None = None
+) -> AsyncIterator[Talk]:
     async with AsyncExitStack() as stack:
         nodes = [
-            await started(RedisBroker(url, secret=b"k" * 32), f"n{number}", stack)
+            await started(RedisBroker(url, times=times, secret=b"k" * 32), f"n{number}", stack)
             for number, url in enumerate(urls)
         ]
         for node in nodes:
@@ -232,6 +235,20 @@ async def test_a_link_that_falls_silent_is_noticed_and_made_whole(server: RedisS
 def _swallow(proxy: FaultProxy, ways: str, *, is_on: bool) -> None:
     proxy.swallows_up = is_on and ways in ("up", "both")
     proxy.swallows_down = is_on and ways in ("down", "both")
+
+
+@pytest.mark.slow
+@spec("mcpx delivery broker back", "mcpx delivery node dies")
+async def test_an_outage_longer_than_a_lease_makes_nobody_dead(server: RedisServer) -> None:
+    times = RedisTimes(lease=0.9, beat=0.3, answer=1.0)
+    async with talking(server.url, server.url, every_s=SELDOM_S, times=times) as talk:
+        server.kill()
+        await asyncio.sleep(3 * times.lease)
+        server.start()
+        await talk.until_flowing()
+        await asyncio.sleep(3 * times.lease)
+        await talk.end_and_check()
+        assert not any(node.gone() for node in talk.nodes)
 
 
 @spec("mcpx delivery broker dies")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio
+import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -361,12 +362,12 @@ steps = st.lists(
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(steps)
+@given(steps, st.sampled_from((asyncio.run, uvloop.run)))
 @spec("mcpx delivery one order", "mcpx delivery roster and presence add up")
 def test_whatever_two_nodes_do_they_hear_the_same_and_agree_who_is_there(
-    redis_server: RedisServer, script: list[Step]
+    redis_server: RedisServer, script: list[Step], run: Callable[[Coroutine[Any, Any, None]], None]
 ) -> None:
-    asyncio.run(_play(redis_server.url, script))
+    run(_play(redis_server.url, script))
 
 
 async def _play(url: str, script: list[Step]) -> None:
