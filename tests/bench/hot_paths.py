@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import timeit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from capabilities import CapabilitySet
 from gateway.core import ConnectionRecord, Member, Mode, Relay, judge
@@ -25,7 +25,7 @@ HELD = (
 
 
 class _Nowhere:
-    def send(self, data: bytes) -> None: ...
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None: ...
 
     def close(self, code: CloseCode) -> None: ...
 

@@ -15,6 +15,8 @@ from tests.bench.results import Row
 from tests.bench.servers import Cores, Name, Running, running
 
 _RUN_ENDS_WITHIN_S: Final = 120.0
+_FRESH_ROUNDS: Final = 3
+"""Starting a server for each run takes longer than the run."""
 
 
 def measure(
@@ -37,24 +39,28 @@ def measure(
     workshop.make_load_generator()
     cores = Cores.choose()
     together = [case for case in cases if not case.is_fresh]
-    with workshop.sole_use(), ExitStack() as up:
-        servers = {
-            label: up.enter_context(running(label, cores, wrapper=wrapper))
-            for label in _needed(together, labels)
-        }
-        for number in range(rounds):
-            for case in together:
-                for label in _of(case, labels):
-                    servers[label].wait_quiet()
-                    yield from _run(case, servers[label], cores, number, seconds)
-    for number in range(rounds):
-        for case in cases:
-            if not case.is_fresh:
-                continue
-            for label in _of(case, labels):
-                with workshop.sole_use(), running(label, cores, wrapper=wrapper) as server:
-                    server.wait_quiet()
-                    yield from _run(case, server, cores, number, seconds)
+    with workshop.sole_use():
+        with ExitStack() as up:
+            servers = {label: _up(up, label, cores, wrapper) for label in _needed(together, labels)}
+            for number in range(rounds):
+                for case in together:
+                    for label in _of(case, labels):
+                        yield from _run(case, servers[label], cores, number, seconds)
+        for number in range(min(rounds, _FRESH_ROUNDS)):
+            for case in cases:
+                if case.is_fresh:
+                    for label in _of(case, labels):
+                        with ExitStack() as up:
+                            yield from _run(case, _up(up, label, cores, wrapper), cores, number, seconds)
+
+
+def _up(up: ExitStack, label: str, cores: Cores, wrapper: Sequence[str]) -> Running | None:
+    """Start a server; one that does not start is told of and left out, and the others are measured."""
+    try:
+        return up.enter_context(running(label, cores, wrapper=wrapper))
+    except workshop.WorkshopError as error:
+        sys.stderr.write(f"{error}\n")
+        return None
 
 
 def _of(case: Case, labels: Sequence[str] | None) -> list[str]:
@@ -67,7 +73,25 @@ def _needed(cases: Sequence[Case], labels: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(label for case in cases for label in _of(case, labels)))
 
 
-def _run(case: Case, server: Running, cores: Cores, number: int, seconds: float) -> Iterator[Row]:
+def _run(case: Case, server: Running | None, cores: Cores, number: int, seconds: float) -> Iterator[Row]:
+    if server is None:
+        return
+    for is_last in (False, True) if case.is_rehearsed else (True,):
+        server.wait_quiet()
+        try:
+            figures = _load(case, server, cores, seconds)
+        except _NoAnswer as why:
+            sys.stderr.write(f"{case.name}, {server.label}, round {number + 1}: {why}\n")
+            return
+        if is_last:
+            yield Row(case.name, server.label, number, figures)
+
+
+class _NoAnswer(Exception):
+    """The load generator gave up."""
+
+
+def _load(case: Case, server: Running, cores: Cores, seconds: float) -> dict[str, float]:
     command = [
         *("taskset", "--cpu-list", str(cores.load), str(workshop.WSLOAD)),
         *("--port", ",".join(str(port) for port in server.ports)),
@@ -78,12 +102,9 @@ def _run(case: Case, server: Running, cores: Cores, number: int, seconds: float)
     ]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_ENDS_WITHIN_S, check=False)
-        said = run.stderr.strip()
-        answer: dict[str, Any] = json.loads(run.stdout) if run.returncode == 0 else {}
     except subprocess.TimeoutExpired:
-        said, answer = f"no end after {_RUN_ENDS_WITHIN_S:.0f} s", {}
-    if not answer:
-        sys.stderr.write(f"{case.name}, {server.label}, round {number + 1}: {said[-300:] or 'no answer'}\n")
-        return
-    figures = {key: float(value) for key, value in answer.items() if isinstance(value, int | float)}
-    yield Row(case.name, server.label, number, figures)
+        raise _NoAnswer(f"no end after {_RUN_ENDS_WITHIN_S:.0f} s") from None
+    if run.returncode != 0:
+        raise _NoAnswer(run.stderr.strip()[-300:] or f"exit status {run.returncode}")
+    answer: dict[str, Any] = json.loads(run.stdout)
+    return {key: float(value) for key, value in answer.items() if isinstance(value, int | float)}

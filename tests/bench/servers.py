@@ -33,6 +33,7 @@ class Name(StrEnum):
     """What a server is called on the command line and in results."""
 
     GATEWAY = "gateway"
+    GATEWAY_DEFLATE = "gateway-deflate"
     GATEWAY_REDIS = "gateway-redis"
     C_WRITE = "c-write"
     C_COALESCED = "c-coalesced"
@@ -45,6 +46,7 @@ class Name(StrEnum):
 
 TITLES: Final[Mapping[Name, str]] = {
     Name.GATEWAY: "gateway",
+    Name.GATEWAY_DEFLATE: "gateway, deflate",
     Name.GATEWAY_REDIS: "two gateways, Redis",
     Name.C_WRITE: "C, a write each",
     Name.C_COALESCED: "C, coalesced",
@@ -166,7 +168,7 @@ def running(label: str, cores: Cores, *, wrapper: Sequence[str] = ()) -> Iterato
     """
     kind, _, elsewhere = label.partition("=")
     name = Name(kind)
-    if elsewhere and name not in (Name.GATEWAY, Name.GATEWAY_REDIS):
+    if elsewhere and not kind.startswith(Name.GATEWAY):
         raise ValueError(f"{label!r}: only a gateway comes from another directory")
     source = Path(elsewhere).resolve() if elsewhere else workshop.ROOT
     with tempfile.TemporaryDirectory(prefix=f"mcpx-bench-{kind}-") as directory:
@@ -179,6 +181,8 @@ def _starter(name: Name, source: Path) -> _Starter:
     match name:
         case Name.GATEWAY:
             return lambda place: _start_gateway(place, source)
+        case Name.GATEWAY_DEFLATE:
+            return lambda place: _start_gateway(place, source, {"MCPX_DEFLATE": "on"})
         case Name.GATEWAY_REDIS:
             return lambda place: _start_two_gateways(place, source)
         case Name.C_WRITE:
@@ -197,9 +201,9 @@ def _starter(name: Name, source: Path) -> _Starter:
             return lambda place: _start_python(place, "naive_starlette.py")
 
 
-def _start_gateway(place: _Place, source: Path) -> Running:
+def _start_gateway(place: _Place, source: Path, settings: Mapping[str, str] | None = None) -> Running:
     port = _free_port()
-    process = _start_node_of_gateway(place, source, port, ())
+    process = _start_node_of_gateway(place, source, port, (), settings)
     return Running(place.label, [port], [process], _bearer(place.tokens))
 
 
@@ -218,13 +222,18 @@ def _start_two_gateways(place: _Place, source: Path) -> Running:
 
 
 def _start_node_of_gateway(
-    place: _Place, source: Path, port: int, arguments: Sequence[str]
+    place: _Place,
+    source: Path,
+    port: int,
+    arguments: Sequence[str],
+    settings: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     command = (sys.executable, "-m", "gateway", "--host", "127.0.0.1", "--port", str(port), *arguments)
     env = {
         "MCPX_JWT_SECRET": SECRET,
         "MCPX_STATE_DIR": str(place.directory / f"state-{port}"),
         "MCPX_RATE_LIMIT": _RATE,
+        **(settings or {}),
     }
     process = place.start([*place.wrapper, *command], env=env, cwd=source)
     place.wait_ready(port, process)

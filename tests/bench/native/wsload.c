@@ -9,7 +9,7 @@
  *   joins     connections to one topic, until everybody there has heard of everybody who came later
  *
  * fanout with --neighbour also times a message in another topic, RATE times a second; latency with
- * --stalled adds subscribers that stop reading. --port A,B spreads the connections over several nodes.
+ * --stalled adds subscribers that stop reading; --memory watches the server's peak. --port A,B spreads the connections over several nodes.
  * One JSON object goes to stdout. Linux; gcc -O2 -Wall -Wextra -o wsload wsload.c
  */
 #define _GNU_SOURCE
@@ -57,14 +57,14 @@ static void die(const char *fmt, ...)
 static struct {
     const char *addr, *path, *proto, *mode, *subproto, *kind, *ready, *payload, *to, *pubname, *subname, *label;
     const char *hdr[8];
-    int nhdr, port, subs, pubs, topics, size, window, pairs, conns, concurrency, bin, deflate, spin, directed;
-    double rate, duration, warmup, settle;
+    int nhdr, ports[8], nports, subs, pubs, topics, size, window, pairs, conns, concurrency, deflate, spin, stalled, memory;
+    double rate, neighbour, duration, warmup, settle;
     int pids[32], npids;
 } o = {
     .addr = "127.0.0.1", .path = "/ws?topic={topic}", .proto = "raw", .mode = "fanout",
     .kind = "mcp/request:tools/call:bench", .ready = "open", .payload = "struct",
     .pubname = "p{i}", .subname = "s{i}", .label = "",
-    .port = 9000, .subs = 100, .pubs = 1, .topics = 1, .size = 300, .window = 32, .pairs = 1,
+    .ports = {9000}, .nports = 1, .subs = 100, .pubs = 1, .topics = 1, .size = 300, .window = 32, .pairs = 1,
     .conns = 10000, .concurrency = 64, .duration = 3, .warmup = 0.7, .settle = 1.0, .rate = 100,
 };
 
@@ -96,7 +96,7 @@ static double hist_pct(double p)
 }
 
 /* ---------------------------------------------------------------- connections */
-enum role { PUB, SUB, PING_A, PING_B, PLAIN };
+enum role { PUB, SUB, PING_A, PING_B, NEIGHBOUR_A, NEIGHBOUR_B, STALLED, PLAIN };
 enum state { CONNECTING, HTTP, HELLO, READY, CLOSED };
 typedef struct conn {
     int fd;
@@ -129,7 +129,7 @@ static int ep;
 static conn **all;
 static int nall;
 static struct sockaddr_in dst;
-static uint64_t total_deliv, total_bytes, gaps, hello_done, failed, noise, total_reads;
+static uint64_t total_deliv, total_bytes, gaps, disorder, hello_done, failed, noise, total_reads;
 static int measuring;
 
 typedef struct {
@@ -248,18 +248,25 @@ static uint64_t get_hex(const char *d)
 static uint64_t pub_seq, done_seq; /* published, fully delivered */
 static uint32_t ring_cnt[RING];
 static uint64_t ring_t[RING];
+static uint64_t ring_seq[RING]; /* what the first receiver heard in this place; all others must hear the same */
 static int nsub_ready;
 static uint64_t rtts;
 static conn **pubs, **subs;
 static char *wrapbuf;
+static conn *neighbour_a, *neighbour_b;
+static uint64_t neighbour_t[RING], neighbour_seq, neighbour_due, neighbour_polled;
+static char *neighbour_env;
+static size_t neighbour_len;
+static conn **stalled;
+static int stalled_closed, stalled_code;
 
 static void publish(conn *c, char tag, uint64_t seq, char *env, size_t n, size_t idoff)
 {
     env[idoff + 4] = tag;
     put_hex(env + idoff + 6, seq);
     size_t m = P->wrap ? P->wrap(c, wrapbuf, env, n) : 0;
-    if (m) ws_send(c, P->binary || o.bin ? 2 : 1, wrapbuf, m);
-    else ws_send(c, P->binary || o.bin ? 2 : 1, env, n);
+    if (m) ws_send(c, P->binary ? 2 : 1, wrapbuf, m);
+    else ws_send(c, P->binary ? 2 : 1, env, n);
 }
 
 static char **pub_env;
@@ -297,17 +304,25 @@ static void on_msg(conn *c, const char *p, size_t headlen, size_t full)
         id = find_id(p, headlen);
         if (!id) { noise++; return; }
     }
+    if (c->role == STALLED) return;
+    if (c->role == NEIGHBOUR_B) {
+        if (measuring) hist_add(now_ns() - neighbour_t[get_hex(id + 6) % RING]);
+        return;
+    }
     total_deliv++;
     total_bytes += full;
     if (c->role == SUB) {
         uint64_t k = c->got++;
-        if (++ring_cnt[k % RING] == (uint32_t)nsub_ready) {
+        uint32_t before = ring_cnt[k % RING]++;
+        if (before + 1 == (uint32_t)nsub_ready) {
             ring_cnt[k % RING] = 0;
             done_seq++;
         }
         if (id) {
             uint64_t seq = get_hex(id + 6);
             if (o.pubs == 1 && seq != k) gaps++;
+            if (before == 0) ring_seq[k % RING] = seq;
+            else if (ring_seq[k % RING] != seq) disorder++;
             if (measuring == 2) hist_add(now_ns() - ring_t[seq % RING]);
         }
     } else if (c->role == PING_B) {
@@ -471,6 +486,9 @@ static void expand(char *d, size_t cap, const char *tpl, conn *c)
     d[n] = 0;
 }
 
+/* Over several nodes: receivers in turn, and the two of a pair on different ones. */
+static int port_of(const conn *c) { return o.ports[(c->idx + (c->role == PING_B)) % o.nports]; }
+
 static void send_upgrade(conn *c)
 {
     char path[512], h[6144], b[16384];
@@ -478,7 +496,7 @@ static void send_upgrade(conn *c)
     int n = snprintf(b, sizeof b,
         "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
-        path, o.addr, o.port);
+        path, o.addr, port_of(c));
     if (o.subproto) n += snprintf(b + n, sizeof b - n, "Sec-WebSocket-Protocol: %s\r\n", o.subproto);
     if (o.deflate) n += snprintf(b + n, sizeof b - n, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
     for (int i = 0; i < o.nhdr; i++) {
@@ -499,7 +517,7 @@ static conn *conn_new(int role, int idx, int topic)
     c->idx = idx;
     c->topic = topic;
     c->fd = -1;
-    expand(c->name, sizeof c->name + 63, role == PUB || role == PING_A ? o.pubname : o.subname, c);
+    expand(c->name, sizeof c->name + 63, role == PUB || role == PING_A || role == NEIGHBOUR_A ? o.pubname : o.subname, c);
     return c;
 }
 static void conn_start(conn *c)
@@ -508,8 +526,13 @@ static void conn_start(conn *c)
     if (c->fd < 0) die("socket: %s", strerror(errno));
     int one = 1;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (c->role == STALLED) { /* a small window, so that the server notices soon */
+        int small = 16384;
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    }
     c->state = CONNECTING;
     c->t0 = now_ns();
+    dst.sin_port = htons(port_of(c));
     if (connect(c->fd, (void *)&dst, sizeof dst) < 0 && errno != EINPROGRESS) { failed++; conn_close(c, 0); return; }
     struct epoll_event ev = {EPOLLIN | EPOLLOUT, {.ptr = c}};
     c->want_out = 1;
@@ -565,6 +588,12 @@ static void ws_bytes(conn *c, const char *p, size_t n)
         int endf = k == c->remain;
         if (c->opcode <= 2) P->on_chunk(c, c->frame_op && c->opcode != 0, endf && c->fin, p, k);
         else if (c->opcode == 8) {
+            if (c->role == STALLED) {
+                stalled_closed++;
+                stalled_code = k >= 2 ? (uint8_t)p[0] << 8 | (uint8_t)p[1] : 1005;
+                conn_close(c, 0);
+                return;
+            }
             if (k >= 2) fprintf(stderr, "wsload: %s closed by server: %d %.*s\n", c->name, (uint8_t)p[0] << 8 | (uint8_t)p[1], (int)k - 2, p + 2);
             failed++;
             conn_close(c, 0);
@@ -584,6 +613,11 @@ static void on_readable(conn *c)
     ssize_t r = recv(c->fd, rbuf, sizeof rbuf, 0);
     total_reads++;
     if (r < 0 && errno == EAGAIN) return;
+    if (r <= 0 && c->role == STALLED && c->state == READY) {
+        stalled_closed++;
+        conn_close(c, 0);
+        return;
+    }
     if (r <= 0) {
         failed++;
         if (failed < 4) fprintf(stderr, "wsload: %s: connection lost in state %d: %s\n", c->name, c->state, r ? strerror(errno) : "EOF");
@@ -615,12 +649,30 @@ static void on_readable(conn *c)
     if (n) ws_bytes(c, p, n);
 }
 
+/* Between any two events, so that this process's own work delays the neighbours by a few µs at most. */
+static void neighbour_tick(void)
+{
+    uint64_t t = now_ns();
+    if (t >= neighbour_due) {
+        neighbour_t[neighbour_seq % RING] = t;
+        publish(neighbour_a, 'n', neighbour_seq++, neighbour_env, neighbour_len, env_idoff);
+        flush_out(neighbour_a);
+        neighbour_due = t + (uint64_t)(1e9 / o.neighbour);
+    }
+    if (t - neighbour_polled > 10000 && neighbour_b->state == READY) {
+        neighbour_polled = t;
+        on_readable(neighbour_b);
+    }
+}
+
 static struct epoll_event evs[1024];
 static int poll_once(int timeout_ms)
 {
-    int n = epoll_wait(ep, evs, 1024, timeout_ms);
+    int n = epoll_wait(ep, evs, 1024, neighbour_env ? 0 : timeout_ms);
+    if (neighbour_env) neighbour_tick();
     for (int i = 0; i < n; i++) {
         conn *c = evs[i].data.ptr;
+        if (neighbour_env) neighbour_tick();
         if (c->state == CLOSED) continue;
         if (evs[i].events & EPOLLOUT) {
             if (c->state == CONNECTING) {
@@ -737,18 +789,50 @@ static void cpu_json(srv_t a, srv_t b, double wall, double mycpu, uint64_t per)
         cpu / wall, us + ss > 0 ? ss / (us + ss) : 0, mycpu / wall, per ? cpu * 1e6 / per : 0, b.rss_kb);
 }
 
+/* Until nothing has come for `settle`: a gateway tells everybody who joined. */
+static void settle_down(void)
+{
+    uint64_t quiet = now_ns(), last = quiet, limit = quiet + 20000000000ull;
+    while (now_ns() - quiet < (uint64_t)(o.settle * 1e9) && now_ns() < limit) {
+        poll_once(10);
+        if (total_reads != last) { last = total_reads; quiet = now_ns(); }
+    }
+}
+
 static void setup_pubsub(void)
 {
     pubs = calloc(o.pubs, sizeof *pubs);
     subs = calloc(o.subs, sizeof *subs);
+    stalled = calloc(o.stalled + 1, sizeof *stalled);
     for (int i = 0; i < o.subs; i++) add(subs[i] = conn_new(SUB, i, 0));
     for (int i = 0; i < o.pubs; i++) add(pubs[i] = conn_new(PUB, i, 0));
+    for (int i = 0; i < o.stalled; i++) add(stalled[i] = conn_new(STALLED, o.subs + i, 0));
     open_all(subs, o.subs, 60);
+    open_all(stalled, o.stalled, 30);
     open_all(pubs, o.pubs, 30);
+    if (o.neighbour > 0) {
+        add(neighbour_a = conn_new(NEIGHBOUR_A, o.pubs, 1));
+        add(neighbour_b = conn_new(NEIGHBOUR_B, o.subs + o.stalled, 1));
+        open_all(&neighbour_a, 1, 30);
+        open_all(&neighbour_b, 1, 30);
+    }
     nsub_ready = o.subs;
     make_envs(o.pubs, 0);
-    uint64_t end = now_ns() + (uint64_t)(o.settle * 1e9); /* let joins/presence settle */
-    while (now_ns() < end) poll_once(10);
+    settle_down(); /* before the neighbours talk, and before anybody stalls */
+    for (int i = 0; i < o.stalled; i++) epoll_ctl(ep, EPOLL_CTL_DEL, stalled[i]->fd, NULL);
+    if (o.neighbour > 0) {
+        char *env = malloc(o.size + 4096);
+        neighbour_len = build_env(env, o.size + 4096, "wsb-q-0000000000000000", neighbour_a->name, NULL, o.size);
+        neighbour_env = env;
+    }
+}
+
+/* Read what waits for those that stalled, to learn whether the server has closed them, and with which code. */
+static void read_stalled(void)
+{
+    uint64_t end = now_ns() + 2000000000ull;
+    for (int i = 0; i < o.stalled; i++)
+        while (stalled[i]->state == READY && now_ns() < end) on_readable(stalled[i]);
 }
 
 static void run_fanout(void)
@@ -784,9 +868,10 @@ static void run_fanout(void)
     double wall = (t1 - tm) / 1e9;
     uint64_t d = total_deliv - d0;
     header_json();
-    printf(",\"subs\":%d,\"pubs\":%d,\"size\":%zu,\"window\":%d,\"deliv_per_s\":%.0f,\"msgs_per_s\":%.0f,\"mb_per_s\":%.1f,\"reads_per_deliv\":%.3f,\"gaps\":%" PRIu64 ",\"noise\":%" PRIu64,
+    printf(",\"subs\":%d,\"pubs\":%d,\"size\":%zu,\"window\":%d,\"deliv_per_s\":%.0f,\"msgs_per_s\":%.0f,\"mb_per_s\":%.1f,\"reads_per_deliv\":%.3f,\"gaps\":%" PRIu64 ",\"disorder\":%" PRIu64 ",\"noise\":%" PRIu64,
         o.subs, o.pubs, env_len, o.window, d / wall, (pub_seq - p0) / wall, (total_bytes - b0) / wall / 1e6,
-        d ? (double)(total_reads - r0) / d : 0, gaps, noise);
+        d ? (double)(total_reads - r0) / d : 0, gaps, disorder, noise);
+    if (o.neighbour > 0) lat_json();
     cpu_json(s0, s1, wall, own_cpu() - c0, d);
     printf("}\n");
 }
@@ -796,11 +881,17 @@ static void run_latency(void)
     setup_pubsub();
     uint64_t step = (uint64_t)(1e9 / o.rate), t_start = now_ns() + 1000000, next = t_start;
     uint64_t t_meas = t_start + (uint64_t)(o.warmup * 1e9), t_end = t_meas + (uint64_t)(o.duration * 1e9);
-    uint64_t d0 = 0, tm = 0, maxlag = 0;
+    uint64_t d0 = 0, tm = 0, maxlag = 0, sampled = 0;
+    long rss0 = srv_sample().rss_kb, peak = 0;
     srv_t s0 = {0};
     double c0 = 0;
     for (;;) {
         uint64_t t = now_ns();
+        if (o.memory && t - sampled > 100000000) {
+            long rss = srv_sample().rss_kb;
+            if (rss > peak) peak = rss;
+            sampled = t;
+        }
         if (!measuring && t >= t_meas) { measuring = 2; tm = t; d0 = total_deliv; s0 = srv_sample(); c0 = own_cpu(); }
         if (t >= t_end) break;
         while (t >= next) { /* open loop: latency counts from the intended time */
@@ -820,7 +911,13 @@ static void run_latency(void)
     double wall = (t1 - tm) / 1e9;
     uint64_t d = total_deliv - d0;
     header_json();
-    printf(",\"subs\":%d,\"size\":%zu,\"rate\":%.0f,\"deliv_per_s\":%.0f,\"gaps\":%" PRIu64 ",\"pub_lag_max_us\":%.0f", o.subs, env_len, o.rate, d / wall, gaps, maxlag / 1e3);
+    printf(",\"subs\":%d,\"size\":%zu,\"rate\":%.0f,\"deliv_per_s\":%.0f,\"gaps\":%" PRIu64 ",\"disorder\":%" PRIu64 ",\"pub_lag_max_us\":%.0f",
+        o.subs, env_len, o.rate, d / wall, gaps, disorder, maxlag / 1e3);
+    if (o.memory) printf(",\"rss_peak_growth_kb\":%ld", peak - rss0);
+    if (o.stalled) {
+        read_stalled();
+        printf(",\"stalled\":%d,\"stalled_closed\":%d,\"stalled_code\":%d", o.stalled, stalled_closed, stalled_code);
+    }
     lat_json();
     cpu_json(s0, s1, wall, own_cpu() - c0, d);
     printf("}\n");
@@ -853,8 +950,7 @@ static void run_pingpong(void)
     env_idoff = (char *)memmem(pp_env[0][0], pp_len[0][0], "wsb-", 4) - pp_env[0][0];
     open_all(b, n, 60);
     open_all(a, n, 60);
-    uint64_t end = now_ns() + (uint64_t)(o.settle * 1e9);
-    while (now_ns() < end) poll_once(10);
+    settle_down();
     uint64_t t_meas = now_ns() + (uint64_t)(o.warmup * 1e9), t_end = t_meas + (uint64_t)(o.duration * 1e9), tm = 0, d0 = 0;
     srv_t s0 = {0};
     double c0 = 0;
@@ -933,6 +1029,29 @@ static void run_idle(void)
     printf("}\n");
 }
 
+static void run_joins(void)
+{
+    uint64_t n = o.conns, tellings = n * (n - 1) / 2; /* each one is told of those that come after it */
+    conn **v = calloc(n, sizeof *v);
+    for (uint64_t i = 0; i < n; i++) add(v[i] = conn_new(PLAIN, i, 0));
+    srv_t s0 = srv_sample();
+    double c0 = own_cpu();
+    uint64_t t0 = now_ns();
+    open_all(v, n, 60);
+    double ready_s = (now_ns() - t0) / 1e9;
+    while (noise < tellings) {
+        poll_once(50);
+        if (failed) die("connection failed during run");
+        if (now_ns() - t0 > 60000000000ull) die("only %" PRIu64 " of %" PRIu64 " presence messages came", noise, tellings);
+    }
+    double wall = (now_ns() - t0) / 1e9;
+    srv_t s1 = srv_sample();
+    header_json();
+    printf(",\"conns\":%" PRIu64 ",\"ready_s\":%.3f,\"settled_s\":%.3f,\"conn_per_s\":%.0f,\"noise\":%" PRIu64 ",\"reads\":%" PRIu64, n, ready_s, wall, n / wall, noise, total_reads);
+    cpu_json(s0, s1, wall, own_cpu() - c0, n);
+    printf("}\n");
+}
+
 int main(int argc, char **argv)
 {
     static struct option L[] = {
@@ -940,12 +1059,12 @@ int main(int argc, char **argv)
         {"proto", 1, 0, 2}, {"mode", 1, 0, 'm'}, {"subs", 1, 0, 'n'}, {"pubs", 1, 0, 3}, {"topics", 1, 0, 4},
         {"size", 1, 0, 's'}, {"window", 1, 0, 'w'}, {"rate", 1, 0, 'r'}, {"duration", 1, 0, 'd'}, {"warmup", 1, 0, 5},
         {"settle", 1, 0, 6}, {"pairs", 1, 0, 7}, {"conns", 1, 0, 'c'}, {"concurrency", 1, 0, 'k'}, {"pid", 1, 0, 8},
-        {"ready", 1, 0, 9}, {"bin", 0, 0, 10}, {"deflate", 0, 0, 11}, {"kind", 1, 0, 12}, {"to", 1, 0, 13},
+        {"ready", 1, 0, 9}, {"neighbour", 1, 0, 10}, {"deflate", 0, 0, 11}, {"stalled", 1, 0, 20}, {"memory", 0, 0, 21}, {"kind", 1, 0, 12}, {"to", 1, 0, 13},
         {"payload", 1, 0, 14}, {"pubname", 1, 0, 15}, {"subname", 1, 0, 16}, {"spin", 0, 0, 17}, {"label", 1, 0, 18}, {"tokens", 1, 0, 19}, {0}};
     int ch;
     while ((ch = getopt_long(argc, argv, "a:p:P:H:m:n:s:w:r:d:c:k:", L, NULL)) != -1) switch (ch) {
         case 'a': o.addr = optarg; break;
-        case 'p': o.port = atoi(optarg); break;
+        case 'p': o.nports = 0; for (char *t = strtok(optarg, ","); t && o.nports < 8; t = strtok(NULL, ",")) o.ports[o.nports++] = atoi(t); break;
         case 'P': o.path = optarg; break;
         case 'H': if (o.nhdr < 8) o.hdr[o.nhdr++] = optarg; break;
         case 1: o.subproto = optarg; break;
@@ -965,7 +1084,7 @@ int main(int argc, char **argv)
         case 'k': o.concurrency = atoi(optarg); break;
         case 8: for (char *t = strtok(optarg, ","); t; t = strtok(NULL, ",")) if (o.npids < 32) o.pids[o.npids++] = atoi(t); break;
         case 9: o.ready = optarg; break;
-        case 10: o.bin = 1; break;
+        case 10: o.neighbour = atof(optarg); break;
         case 11: o.deflate = 1; break;
         case 12: o.kind = optarg; break;
         case 13: o.to = optarg; break;
@@ -975,12 +1094,13 @@ int main(int argc, char **argv)
         case 17: o.spin = 1; break;
         case 18: o.label = optarg; break;
         case 19: read_tokens(optarg); break;
-        default: die("bad option; see README");
+        case 20: o.stalled = atoi(optarg); break;
+        case 21: o.memory = 1; break;
+        default: die("bad option; the comment on top of the source says what there is");
         }
     if (o.topics < 1) o.topics = 1;
     if (o.window >= (int)RING) die("window too large");
     dst.sin_family = AF_INET;
-    dst.sin_port = htons(o.port);
     inet_pton(AF_INET, o.addr, &dst.sin_addr);
     if ((ntohl(dst.sin_addr.s_addr) >> 24) != 127) die("only loopback addresses are allowed");
     for (unsigned i = 0; i < sizeof protos / sizeof *protos; i++) if (!strcmp(protos[i].name, o.proto)) P = &protos[i];
@@ -995,6 +1115,7 @@ int main(int argc, char **argv)
     else if (!strcmp(o.mode, "pingpong")) run_pingpong();
     else if (!strcmp(o.mode, "storm")) run_storm();
     else if (!strcmp(o.mode, "idle")) run_idle();
+    else if (!strcmp(o.mode, "joins")) run_joins();
     else die("unknown mode %s", o.mode);
     fflush(stdout);
     _exit(0);
