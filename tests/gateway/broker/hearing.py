@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gateway.broker.protocol import Broker
 from gateway.core import (
@@ -142,6 +143,14 @@ class Hearing:
 
     async def until_said(self, text: str, topic: str = "ops", within_s: float = 5.0) -> None:
         await self.until(lambda: text in self.said(topic), within_s)
+
+
+async def all_until(
+    nodes: Sequence[Hearing], holds: Callable[[Hearing], bool], within_s: float = 5.0
+) -> None:
+    """Wait until something holds of each node."""
+    for node in nodes:
+        await node.until(partial(holds, node), within_s)
 
 
 def roster_after(snapshot: Snapshot, heard: Sequence[tuple[int, Entry]]) -> dict[str, ConnectionRecord]:

@@ -19,7 +19,7 @@ from gateway.core import Joined, Member, Relayed
 from gateway.errors import BrokerUnavailable
 from tests.gateway.broker.conftest import started
 from tests.gateway.broker.fault_proxy import FaultProxy, fault_proxy
-from tests.gateway.broker.hearing import Hearing
+from tests.gateway.broker.hearing import Hearing, all_until
 from tests.gateway.seats import NOW
 from tests.redis_server import RedisServer, running_redis
 from tests.requirements import spec
@@ -64,8 +64,7 @@ class Talk:
 
     async def until(self, holds: Callable[[Hearing], bool], within_s: float = 5) -> None:
         """Wait until something holds of each node."""
-        for node in self.nodes:
-            await node.until(partial(holds, node), within_s)
+        await all_until(self.nodes, holds, within_s)
 
     async def end(self) -> None:
         for task in self._tasks:

@@ -26,7 +26,7 @@ from gateway.core import Amended, Draft, Ended, Gone, Joined, Left, Relayed
 from gateway.errors import BrokerUnavailable
 from schemas import CloseCode
 from tests.gateway.broker.conftest import NewNode, started
-from tests.gateway.broker.hearing import Hearing, roster_after
+from tests.gateway.broker.hearing import Hearing, all_until, roster_after
 from tests.gateway.seats import NOW
 from tests.redis_server import RedisServer
 from tests.requirements import spec
@@ -59,8 +59,7 @@ async def test_two_nodes_hear_the_same_order_whoever_speaks(new_node: NewNode) -
         n2.say(bob, f"bob {number}")
         if number % 7 == 0:
             await asyncio.sleep(0)
-    for node in (n1, n2):
-        await node.until(lambda node=node: len(node.said()) == 1000)  # type: ignore[misc]
+    await all_until((n1, n2), lambda node: len(node.said()) == 1000)
 
     assert n1.said() == n2.said()
     assert n1.heard["ops"][-1000:] == n2.heard["ops"][-1000:]
@@ -147,8 +146,7 @@ async def test_a_revocation_reaches_every_topic_and_says_whom_it_closed(new_node
     ending = await n1.broker.revoke(Revocation.of_token("j-1", by="root", at=NOW, max_lifetime_s=60), ended)
 
     assert {record.connection for record in ending.closed} == {here.connection, there.connection}
-    for node in (n1, n2):
-        await node.until(lambda node=node: ended in node.entries("ops") and ended in node.entries("dev"))  # type: ignore[misc]
+    await all_until((n1, n2), lambda node: ended in node.entries("ops") and ended in node.entries("dev"))
 
 
 async def test_promotions_and_revocations_are_the_same_seen_from_any_node(new_node: NewNode) -> None:
@@ -185,8 +183,7 @@ async def test_a_dead_nodes_members_leave_once_everywhere(
         await nodes[0].until(lambda: len(nodes[0].entries()) == 3)
         await die(nodes[2])
         living = nodes[:2]
-        for node in living:
-            await node.until(lambda node=node: bool(node.gone()), within_s=15)  # type: ignore[misc]
+        await all_until(living, lambda node: bool(node.gone()), within_s=15)
         # Three more heartbeats of both nodes, with a marker behind them, prove that it is said once.
         await asyncio.sleep(3 * SHORT.beat)
         nodes[0].say(await nodes[0].join("marker"), "the end")
@@ -399,19 +396,15 @@ async def _play(url: str, script: list[Step]) -> None:
                 await node.broker.exit("ops")
                 snapshots[which] = await node.enter("ops")
         last = [await node.join(f"last{number}") for number, node in enumerate(nodes)]
-        for node in nodes:
-            await node.until(
-                lambda node=node: (
-                    {  # type: ignore[misc]
-                        entry.record.connection for entry in node.entries() if isinstance(entry, Joined)
-                    }
-                    >= {last[1].connection}
-                )
-            )
+        await all_until(nodes, lambda node: last[1].connection in _joined(node))
         _agree(nodes, snapshots, {member.connection for member in (*members[0], *members[1], *last)})
         heard = max((node.said() for node in nodes), key=len)
         assert sorted(heard, key=int) == heard or len(set(heard)) == len(heard)
         assert all(not node.not_taken and not node.lost_topics for node in nodes)
+
+
+def _joined(node: Hearing) -> set[str]:
+    return {entry.record.connection for entry in node.entries() if isinstance(entry, Joined)}
 
 
 def _agree(nodes: list[Hearing], snapshots: list[Any], present: set[str]) -> None:

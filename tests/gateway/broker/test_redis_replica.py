@@ -129,7 +129,9 @@ entries: st.SearchStrategy[Entry] = st.one_of(
         amendments=st.just([{"topic": None, "changes": [{"pattern": "chat", "expires_at": 1.5}]}]),
         at=st.just(NOW),
     ),
-    st.builds(Ended, code=st.just(4403), at=st.just(NOW), jti=st.text(max_size=5), iat_until=st.integers(0)),
+    st.builds(
+        Ended, code=st.just(4403), at=st.just(NOW), jti=st.text(max_size=5), iat_until=st.integers(0, 2**53)
+    ),
 )
 
 
