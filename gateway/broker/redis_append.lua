@@ -60,8 +60,9 @@ if op and op[1] == 'gone' then
   end
 elseif op and op[1] == 'amend' then
   -- {amend, index, participant, version, amendments}
-  local known = redis.call('HGET', AMENDED, op[3])
-  if known and tonumber(string.match(known, '^%d+')) >= op[4] then return {'void'} end
+  -- That a join brought the same version does not count: the participant's
+  -- other connections learn of it by this.
+  if tonumber(redis.call('HGET', CHANGED, 'said:' .. op[3]) or '0') >= op[4] then return {'void'} end
 elseif op and op[1] == 'left' and not leased then
   if redis.call('HEXISTS', ROSTER, op[3]) == 0 then return {'void'} end
 elseif op and op[1] == 'end' then
@@ -90,17 +91,21 @@ local function change(subject, at)
   redis.call('HSET', STATE, 'touched', whole(at))
 end
 
+-- Keep what is newer; return whether it is.
+local function amend(participant, version, amendments)
+  local known = redis.call('HGET', AMENDED, participant)
+  if version <= tonumber(known and string.match(known, '^%d+') or '0') then return false end
+  redis.call('HSET', AMENDED, participant, whole(version) .. ' ' .. amendments)
+  return true
+end
+
 for _, each in ipairs(ops) do
   local kind, at = each[1], first + each[2]
   if kind == 'join' then
     -- {join, index, connection, record, participant, version, amendments}
     redis.call('HSET', ROSTER, each[3], whole(at) .. ' ' .. ARGV[PARTS + each[4]])
-    local known = redis.call('HGET', AMENDED, each[5])
-    if each[6] > tonumber(known and string.match(known, '^%d+') or '0') then
-      -- It brings news that its participant's other connections have yet to hear.
-      redis.call('HSET', AMENDED, each[5], whole(each[6]) .. ' ' .. ARGV[PARTS + each[7]])
-      change(each[5], at)
-    end
+    -- News that its participant's other connections have yet to hear.
+    if amend(each[5], each[6], ARGV[PARTS + each[7]]) then change(each[5], at) end
   elseif kind == 'left' then
     redis.call('HDEL', ROSTER, each[3])
   elseif kind == 'gone' then
@@ -109,7 +114,8 @@ for _, each in ipairs(ops) do
     end
     redis.call('HDEL', LEASES, each[3])
   elseif kind == 'amend' then
-    redis.call('HSET', AMENDED, each[3], whole(each[4]) .. ' ' .. ARGV[PARTS + each[5]])
+    amend(each[3], each[4], ARGV[PARTS + each[5]])
+    redis.call('HSET', CHANGED, 'said:' .. each[3], whole(each[4]))
     change(each[3], at)
   elseif kind == 'end' then
     for _, subject in ipairs(each[3]) do change(subject, at) end

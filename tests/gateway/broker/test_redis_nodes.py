@@ -134,6 +134,22 @@ async def test_a_join_with_news_of_the_rights_makes_older_drafts_of_the_particip
     await n1.until(lambda: bool(n1.handed_back))
 
 
+async def test_an_amendment_is_said_even_where_a_join_brought_it_first(new_node: NewNode) -> None:
+    n1, n2 = await new_node("n1"), await new_node("n2")
+    await n1.enter("ops")
+    await n1.join("alice")
+    await n2.enter("ops")
+    second = n2.member("alice")
+    n2.broker.publish("ops", Draft(Joined(second.record, 1, []), second, n2.position()))
+    await n1.until(lambda: len(n1.entries()) == 2)
+    for _ in range(2):
+        await n1.broker.amend("alice", lambda record: [Amendment("alice")], NOW)
+    n1.say(await n1.join("marker"), "the end")
+    await n1.until_said("the end")
+
+    assert [entry.version for entry in n1.entries() if isinstance(entry, Amended)] == [1]
+
+
 @spec("mcpx identity revocation closes")
 async def test_a_revocation_reaches_every_topic_and_says_whom_it_closed(new_node: NewNode) -> None:
     n1, n2 = await new_node("n1"), await new_node("n2")
