@@ -274,12 +274,9 @@ class Node:
         `read_done` follows after the last of what came together.
         """
         self._is_reading = True
+        clock = self._clock
         effect = judge(
-            member,
-            data,
-            now=self._clock.now(),
-            monotonic=self._clock.monotonic(),
-            max_bytes=self.max_envelope_bytes,
+            member, data, now=clock.now(), monotonic=clock.monotonic(), max_bytes=self.max_envelope_bytes
         )
         if isinstance(effect, Relay):
             self._append(member, effect.envelope)

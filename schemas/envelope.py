@@ -12,7 +12,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NoReturn, TypeGuard
@@ -63,9 +62,13 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 _decode_header: Final = msgspec.json.Decoder(_Header).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """One envelope: what its header says, and the bytes that say it."""
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """
+    One envelope: what its header says, and the bytes that say it.
+
+    A struct, since one is made for every envelope: a frozen dataclass takes
+    a microsecond longer.
+    """
 
     id: str
     sender: str
@@ -124,7 +127,9 @@ def _is_plain(data: bytes, payload: bytes, header: _Header) -> bool:
             data.decode()
         except UnicodeDecodeError:
             return False
-    head = data.replace(payload, b"", 1)
+    # Nearly always the payload comes last; then what stands before it needs no search.
+    is_last = data.endswith(payload, 0, len(data) - 1)
+    head = data[: -len(payload) - 1] if is_last else data.replace(payload, b"", 1)
     if b"\\" in head:
         return False
     quotes = 18

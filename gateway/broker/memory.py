@@ -10,7 +10,7 @@ from typing import Any
 from capabilities import Amendment, Revocation, still_needed
 from gateway.broker.protocol import Ending, Hearer, ParticipantRecord, Standing
 from gateway.broker.state_file import StateFile
-from gateway.core import Amended, Draft, Ended, Entry, Gone, Joined, Left, Snapshot, token_subject
+from gateway.core import Amended, Draft, Ended, Entry, Gone, Joined, Left, Relayed, Snapshot, token_subject
 from gateway.errors import BrokerUnavailable
 
 
@@ -33,6 +33,8 @@ class _Order:
     def append(self, entry: Entry) -> int:
         self.position += 1
         match entry:
+            case Relayed():
+                pass  # first, because nearly every entry is one
             case Joined():
                 self.joined[entry.record.connection] = entry
             case Left():
@@ -190,11 +192,14 @@ class MemoryBroker:
         return list(self._revocations)
 
     def _append(self, topic: str, order: _Order, entry: Entry) -> None:
-        self._told.append((topic, order.append(entry), entry))
+        position = order.append(entry)
         if self._is_telling:
+            self._told.append((topic, position, entry))
             return
         self._is_telling = True
         try:
+            if order.is_heard and self._hearer is not None:
+                self._hearer.hear(topic, position, entry)
             while self._told:
                 name, position, next_entry = self._told.popleft()
                 heard = self._orders.get(name)

@@ -34,7 +34,9 @@ def judge(member: Member, data: bytes, *, now: float, monotonic: float, max_byte
         return Close(member, CloseCode.TOKEN_EXPIRED)
     # Refused envelopes count against the rate, so a token is taken first and
     # the verdict kept until its turn comes.
-    wait_ms = max([bucket.take(monotonic) for bucket in member.buckets], default=0)
+    wait_ms = 0
+    for bucket in member.buckets:
+        wait_ms = bucket.take(monotonic) or wait_ms
     try:
         if len(data) > max_bytes:
             raise EnvelopeTooLarge(max_bytes)

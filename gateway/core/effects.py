@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.core.entries import Entry
 from gateway.core.members import Member
 from schemas import CloseCode, Envelope, EnvelopeError
 
+# Relay, Deliver and Draft are made for every envelope: as structs they cost a
+# fifth of what frozen dataclasses do.
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+
+class Relay(msgspec.Struct, frozen=True):
     """The envelope is allowed: append it to the topic's order."""
 
     member: Member
@@ -26,8 +30,7 @@ class Refuse:
     error: EnvelopeError
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True):
     """The same bytes to each receiver, and to some others."""
 
     data: bytes
@@ -60,8 +63,7 @@ Effect = Deliver | Welcome | Close
 """What an entry of the order leads to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """An entry on its way into the topic's order."""
 
     entry: Entry

@@ -477,3 +477,14 @@ def test_a_list_that_is_asked_of_another_is_not_this_servers_to_answer() -> None
 
     assert ops.files.all(Serve) == []
     assert len(ops.ann.all(Serve)) == 1
+
+
+@spec("mcpx envelope doubles", "mcpx proposals system from gateway")
+def test_nobody_makes_others_deaf_to_the_gateway_by_using_its_next_id() -> None:
+    ops = Ops("chat")
+    _, _, number = ops.topic.new_id().partition("-")
+
+    ops.mallory.forge("chat", {"text": "boo"}, id=f"env-{int(number) + 1}")
+    ops.topic.leave(ops.ann)
+
+    assert "ann" not in ops.agent.conversation.roster
