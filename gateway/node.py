@@ -163,6 +163,12 @@ class Node:
         """Members on this node."""
         return sum(len(held.topic.members) for held in self._holding)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that sockets have not taken yet."""
+        members = (member for held in self._holding for member in held.topic.members.values())
+        return sum(member.outbox.waiting_bytes for member in members)
+
     # Joining and leaving
 
     async def admit(self, topic: str, claims: ParticipantClaims) -> Admission:

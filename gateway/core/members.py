@@ -23,6 +23,11 @@ class Mode(StrEnum):
 class Outbox(Protocol):
     """A connection's queue to its participant. The core hands it on and never calls it."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What the socket has not taken yet."""
+        ...
+
     def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
         """
         Queue envelopes; never blocks, never raises.

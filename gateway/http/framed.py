@@ -28,6 +28,11 @@ class FramedOutbox:
         if before:
             connection.write(b"".join(before))
 
+    @property
+    def waiting_bytes(self) -> int:
+        connection = self._connection
+        return sum(map(len, self._before)) if connection is None else connection.waiting_bytes
+
     def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:  # noqa: ARG002  # frames are all it needs
         if self._connection is None:
             self._before.append(frames)

@@ -25,6 +25,7 @@ class RecordingOutbox:
     sent: list[bytes] = field(default_factory=list)
     code: CloseCode | None = None
     behind: bool = False
+    waiting_bytes: int = 0
 
     def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
         assert frames.endswith(envelopes[-1])
