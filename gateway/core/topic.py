@@ -104,6 +104,10 @@ class Topic:
                 self._hearing_all = (*self._hearing_all, member)
             else:
                 self._directed = (*self._directed, member)
+        # A join may bring a promotion before its own entry does: then it holds for the
+        # participant's other connections too, whose entry will come too late to count.
+        effects += self._welcome_again(entry.record.participant, entry.record.at)
+        if member is not None:
             effects.append(Welcome(member, self._welcome(member, entry.record.at)))
         if changed:
             effects.append(self._presence(entry.record.participant, entry.record.at))
@@ -132,6 +136,19 @@ class Topic:
                 effects.append(Welcome(member, self._welcome(member, entry.at)))
         if set(before) != set(self.roster.capabilities(entry.participant)):
             effects.append(self._presence_for_others(entry.participant, entry.at))
+        return effects
+
+    def _welcome_again(self, participant: str, at: float) -> list[Effect]:
+        """Welcome the members of a participant whose rights are no longer what they were told."""
+        effects: list[Effect] = []
+        for connection in self.roster.of(participant):
+            member = self.members.get(connection)
+            if member is None or not member.is_welcome:
+                continue
+            capabilities = CapabilitySet.of(self.roster.effective(connection))
+            if capabilities is not member.capabilities:
+                member.capabilities = capabilities
+                effects.append(Welcome(member, self._welcome(member, at)))
         return effects
 
     def _welcome(self, member: Member, at: float) -> bytes:

@@ -205,6 +205,20 @@ def test_an_older_change_that_comes_later_has_no_effect() -> None:
     assert agent.capabilities.patterns == ("chat", "mcp/*")
 
 
+def test_a_promotion_that_a_join_brings_first_holds_for_the_other_connections() -> None:
+    node = OneNode()
+    first = node.join(seat("agent", "chat", connection="n1/1"))
+    outbox(first).take()
+
+    node.join(seat("agent", "chat", connection="n1/2"), promotion("agent", added=["mcp/*"]), version=2)
+    node.apply(Amended("agent", 1, [], NOW))
+
+    welcome, join = outbox(first).take()
+    assert welcome["payload"]["you"]["capabilities"] == ["chat", "mcp/*"]
+    assert join["payload"]["participant"]["capabilities"] == ["chat", "mcp/*"]
+    assert first.capabilities.patterns == ("chat", "mcp/*")
+
+
 @spec("mcpx delivery promotion expires")
 def test_an_expired_promotion_counts_no_more_and_is_found() -> None:
     node = OneNode()
