@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.broker.protocol import Broker
@@ -53,7 +53,8 @@ class Hearing:
         self.handed_back.extend(drafts)
         if self.judges_anew:
             for draft in drafts:
-                self.broker.publish(topic, replace(draft, judged_at=self._position[topic]))
+                again = Draft(draft.entry, draft.member, self._position[topic])
+                self.broker.publish(topic, again)
         self._changed.set()
 
     def unavailable(self, topic: str, drafts: Sequence[Draft]) -> None:
