@@ -13,13 +13,17 @@ from schemas import CLOSE_REASONS, CloseCode
 class FramedOutbox:
     """What goes to one connection (`gateway.core.Outbox`), also before it is attached."""
 
-    __slots__ = ("_before", "_connection", "_max_seconds", "_monotonic")
+    __slots__ = ("_before", "_code", "_connection", "_max_seconds", "_monotonic")
 
     def __init__(self, *, max_seconds: float, monotonic: Callable[[], float]) -> None:
         self._max_seconds, self._monotonic = max_seconds, monotonic
         self._connection: FramedConnection | None = None
+        self._code: CloseCode | None = None
+        """Why it is to be closed, if that was decided before it was attached."""
         self._before: list[bytes] = []
         """Its welcome, and what comes between that and being attached."""
+        self._code: CloseCode | None = None
+        """Set when its member was closed in between."""
 
     def attached(self, connection: FramedConnection) -> None:
         """From here on there is a connection to write to."""
@@ -27,6 +31,10 @@ class FramedOutbox:
         before, self._before = self._before, []
         if before:
             connection.write(b"".join(before))
+        if self._code is not None:
+            self.close(self._code)
+        if self._code is not None:
+            self.close(self._code)
 
     @property
     def waiting_bytes(self) -> int:
@@ -42,6 +50,7 @@ class FramedOutbox:
     def close(self, code: CloseCode) -> None:
         connection = self._connection
         if connection is None:
+            self._code = self._code or code
             return
         if code is CloseCode.SLOW_CONSUMER:
             # It has missed envelopes in any case: what waits would only keep the close frame back.

@@ -1,0 +1,76 @@
+"""An outbox in the moment between the join and the handing over."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from gateway.http.framed import FramedOutbox
+from gateway.transport import FramedConnection
+from schemas import CloseCode
+
+
+class Connection:
+    """Records what a connection is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.since: float | None = None
+
+    def write(self, frames: bytes) -> None:
+        self.told.append(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        self.told.append((code, bool(reason)))
+
+    def drop_waiting(self) -> None:
+        self.told.append("drop")
+
+    def waiting_since(self, now: float) -> float | None:
+        return None if self.since is None else now - self.since
+
+
+def attached(outbox: FramedOutbox) -> Connection:
+    connection = Connection()
+    outbox.attached(cast(FramedConnection, connection))
+    return connection
+
+
+def test_what_comes_before_it_is_attached_goes_out_first() -> None:
+    outbox = FramedOutbox(max_seconds=10, monotonic=lambda: 100.0)
+    outbox.send(b"welcome", (b"",))
+    outbox.send(b"join", (b"",))
+    assert outbox.waiting_bytes == 11
+
+    connection = attached(outbox)
+    outbox.send(b"later", (b"",))
+
+    assert connection.told == [b"welcomejoin", b"later"]
+
+
+def test_a_close_that_was_decided_before_it_is_attached_is_not_forgotten() -> None:
+    outbox = FramedOutbox(max_seconds=10, monotonic=lambda: 100.0)
+    outbox.send(b"welcome", (b"",))
+    outbox.close(CloseCode.REVOKED)
+
+    assert attached(outbox).told == [b"welcome", (4403, True)]
+
+
+def test_a_slow_consumer_s_queue_does_not_keep_its_close_frame_back() -> None:
+    outbox = FramedOutbox(max_seconds=10, monotonic=lambda: 100.0)
+    connection = attached(outbox)
+
+    outbox.close(CloseCode.SLOW_CONSUMER)
+
+    assert connection.told == ["drop", (4413, True)]
+
+
+def test_it_is_behind_when_nothing_has_left_for_too_long() -> None:
+    outbox = FramedOutbox(max_seconds=10, monotonic=lambda: 100.0)
+    assert not outbox.is_behind()
+    connection = attached(outbox)
+    assert not outbox.is_behind()
+
+    connection.since = 10.0
+    assert not outbox.is_behind()
+    connection.since = 10.1
+    assert outbox.is_behind()
