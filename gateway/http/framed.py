@@ -22,8 +22,6 @@ class FramedOutbox:
         """Why it is to be closed, if that was decided before it was attached."""
         self._before: list[bytes] = []
         """Its welcome, and what comes between that and being attached."""
-        self._code: CloseCode | None = None
-        """Set when its member was closed in between."""
 
     def attached(self, connection: FramedConnection) -> None:
         """From here on there is a connection to write to."""
@@ -31,8 +29,6 @@ class FramedOutbox:
         before, self._before = self._before, []
         if before:
             connection.write(b"".join(before))
-        if self._code is not None:
-            self.close(self._code)
         if self._code is not None:
             self.close(self._code)
 

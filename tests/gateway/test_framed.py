@@ -31,7 +31,7 @@ class Connection:
 
 def attached(outbox: FramedOutbox) -> Connection:
     connection = Connection()
-    outbox.attached(cast(FramedConnection, connection))
+    outbox.attached(cast("FramedConnection", connection))
     return connection
 
 
