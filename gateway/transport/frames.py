@@ -63,7 +63,7 @@ class Receiver(Protocol):
         ...
 
     def overflown(self) -> None:
-        """More waits to be sent than may; told once."""
+        """More waits to be sent than may; told once, never from within a write."""
         ...
 
     def too_big_farewell(self) -> bytes:
@@ -94,6 +94,7 @@ class FramedConnection(asyncio.Protocol):
         "_held",
         "_held_bytes",
         "_in_message",
+        "_is_ending",
         "_is_over",
         "_keepalive",
         "_last_call",
@@ -122,19 +123,23 @@ class FramedConnection(asyncio.Protocol):
     ) -> None:
         self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
         self._max_size, self._max_waiting = max_size, max_waiting
-        self.write_now = transport.write
+        self.write_now: Callable[[bytes], None] = _dropped if transport.is_closing() else transport.write
+        """What `write` ends in; nothing follows a close frame."""
         self._tail: bytearray | None = None
         """The beginning of a frame whose rest has not come."""
         self._odd: WebSocketProtocol | None = None
         self._in_message = False
         """Whether a fragmented message is under way; then every frame is odd."""
-        self._message: list[bytes] | None = None
+        self._message: bytearray | None = None
+        """Its text so far. Joined at once: a list would grow by fragments that hold nothing."""
         self._held: deque[bytes] | None = None
         """Frames that wait while the socket takes none; `None` while it does."""
         self._held_bytes = 0
         self._stalled: tuple[int, float] | None = None
         self._close_sent: int | None = None
         self._is_over = False
+        self._is_ending = False
+        """Whether the transport is to be closed once it has been given what waits."""
         self._last_call: asyncio.TimerHandle | None = None
         self.pinged_at: float | None = None
         """When the ping that is still unanswered was sent, by the loop's clock."""
@@ -154,6 +159,11 @@ class FramedConnection(asyncio.Protocol):
         self._held_bytes += len(frames)
         if self._held_bytes > self._max_waiting:
             self._max_waiting = 1 << 62
+            # Later: whoever writes is amid writing to many, and what this leads to would overtake that.
+            asyncio.get_running_loop().call_soon(self._overflow)
+
+    def _overflow(self) -> None:
+        if not self._is_over:
             self._receiver.overflown()
 
     @property
@@ -186,7 +196,9 @@ class FramedConnection(asyncio.Protocol):
         held, self._held, self._held_bytes = self._held, None, 0
         self._stalled = None
         if held and not self._transport.is_closing():
-            self.write_now(b"".join(held))
+            self._transport.write(b"".join(held))  # which may pause again
+        if self._is_ending:
+            self._close_transport()
 
     def close(self, code: int, reason: str) -> None:
         """Say why and end; what was written before still goes, for as long as the grace lasts."""
@@ -195,9 +207,27 @@ class FramedConnection(asyncio.Protocol):
         protocol = self._protocol()
         if protocol.state is State.OPEN:
             protocol.send_close(code, reason)
-            self.write(b"".join(protocol.data_to_send()))
-        self._close_sent = code
+        self._say_last(protocol, code)
         self._end_within(_END_GRACE_S)
+
+    def _say_last(self, protocol: WebSocketProtocol, code: int) -> None:
+        """Write what the library still has to say, after what waits; then nothing more."""
+        data = b"".join(protocol.data_to_send())
+        if self._held is not None:
+            self._held.append(data)
+            self._held_bytes += len(data)
+        elif data and not self._transport.is_closing():
+            self._transport.write(data)
+        self._close_sent = self._close_sent or code
+        self.write_now = _dropped
+
+    def _close_transport(self) -> None:
+        """Close it when it has everything; whoever takes nothing is dropped when the grace is over."""
+        self._is_ending = True
+        if self._held:
+            self._transport.pause_reading()
+        else:
+            self._transport.close()
 
     def abort(self) -> None:
         """Drop the connection at once, with whatever was still to be sent."""
@@ -206,7 +236,7 @@ class FramedConnection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Uvicorn goes away."""
         self.close(_GOING_AWAY, "")
-        self._transport.close()
+        self._close_transport()
 
     def ping(self, now: float) -> None:
         """Ask for a sign of life."""
@@ -220,7 +250,15 @@ class FramedConnection(asyncio.Protocol):
 
     # Receiving
 
+    def begin_with(self, early: bytes) -> None:
+        """Take first what came before there was a receiver; soon, so that its owner can make ready."""
+        # What is read meanwhile comes behind it: a call of its own could come after the next read.
+        self._tail = bytearray(early)
+        asyncio.get_running_loop().call_soon(self.data_received, b"")
+
     def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
         if self._tail is not None:
             self._tail += data
             if len(self._tail) < self._wanted(self._tail):
@@ -257,18 +295,19 @@ class FramedConnection(asyncio.Protocol):
             self._tail = bytearray(data[position:])
         receiver.read_done()
 
-    @staticmethod
-    def _wanted(data: bytearray) -> int:
-        """Bytes that the frame at the start of `data` has, as far as can be told."""
+    def _wanted(self, data: bytearray) -> int:
+        """Bytes to wait for before the frame at the start of `data` can be taken or refused."""
         if len(data) < 2:
             return 2
         length = data[1] & 0x7F
-        head = 2 + (0 if length < _SHORT else 2 if length == _SHORT else 8) + (4 if data[1] & _MASKED else 0)
-        if length < _SHORT:
-            return head + length
-        if len(data) < head - 4:
-            return head - 4
-        return min(head + int.from_bytes(data[2 : head - 4], "big"), 1 << 30)
+        head = 6 if length < _SHORT else 8 if length == _SHORT else 14
+        if length >= _SHORT:
+            if len(data) < head - 4:
+                return head - 4
+            length = int.from_bytes(data[2 : head - 4], "big")
+        if length > self._max_size or not data[1] & _MASKED:
+            return 0  # it is refused for its head: waiting for the rest would fill the memory
+        return head + length
 
     def _protocol(self) -> WebSocketProtocol:
         if self._odd is None:
@@ -277,6 +316,8 @@ class FramedConnection(asyncio.Protocol):
 
     def _take_odd(self, data: bytes) -> None:
         """Give the library what is not a whole text frame, and do as it says."""
+        if self._is_over:
+            return
         protocol = self._protocol()
         protocol.receive_data(data)
         if protocol.parser_exc is not None:
@@ -305,21 +346,22 @@ class FramedConnection(asyncio.Protocol):
         elif event.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._in_message = not event.fin
             if event.opcode is Opcode.BINARY:
-                self._receiver.received_binary()
                 self._message = None
+                if self._close_sent is None:
+                    self._receiver.received_binary()
             else:
-                self._message = [bytes(event.data)]
+                self._message = bytearray(event.data)
                 self._complete(is_last=event.fin)
         elif event.opcode is Opcode.CONT:
             if self._message is not None:
-                self._message.append(bytes(event.data))
+                self._message += event.data
             self._in_message = not event.fin
             self._complete(is_last=event.fin)
 
     def _complete(self, *, is_last: bool) -> None:
         if not is_last or self._message is None:
             return
-        message, self._message = b"".join(self._message), None
+        message, self._message = bytes(self._message), None
         if self._close_sent is not None:
             return
         if _is_utf8(message):
@@ -334,10 +376,9 @@ class FramedConnection(asyncio.Protocol):
 
     def _finish(self, protocol: WebSocketProtocol, code: int) -> None:
         """Send what the library still has to say, and end."""
-        self.write(b"".join(protocol.data_to_send()))
-        self._close_sent = self._close_sent or code
+        self._say_last(protocol, code)
         self._over(code)
-        self._transport.close()
+        self._close_transport()
         self._end_within(_END_GRACE_S)
 
     def eof_received(self) -> None:
@@ -349,6 +390,7 @@ class FramedConnection(asyncio.Protocol):
             self._last_call.cancel()
         self._owner.connections.discard(self)
         self._held = None
+        self.write_now = _dropped
 
     def _over(self, code: int) -> None:
         if not self._is_over:
@@ -358,6 +400,10 @@ class FramedConnection(asyncio.Protocol):
 
 
 _PING: Final = Frame(Opcode.PING, b"mcpx").serialize(mask=False, extensions=[])
+
+
+def _dropped(frames: bytes) -> None:
+    """Where frames go after the close frame."""
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -91,7 +91,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self.transport.set_protocol(connection)
         self.transport.resume_reading()
         if early:
-            self.loop.call_soon(connection.data_received, early)
+            connection.begin_with(early)
         return connection
 
 
