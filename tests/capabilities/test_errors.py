@@ -18,31 +18,37 @@ from capabilities import (
 from schemas import McpxError
 from tests.requirements import spec
 
-ERRORS = (
-    PatternError("s*", "it could match a kind that is reserved for the gateway"),
-    UnknownProfile("Full"),
-    ProfileTaken("full"),
-    StillGranted("mcp/request:*", "mcp/*"),
-    TokenRefused(TokenRefusal.EXPIRED, "it has expired; get a new one"),
-    TokenSettingsError("There is no key to check tokens with"),
+ERRORS: tuple[tuple[type[McpxError], tuple[str, ...]], ...] = (
+    (PatternError, ("s*", "it could match a kind that is reserved for the gateway")),
+    (UnknownProfile, ("Full",)),
+    (ProfileTaken, ("full",)),
+    (StillGranted, ("mcp/request:*", "mcp/*")),
+    (TokenRefused, (TokenRefusal.EXPIRED, "it has expired; get a new one")),
+    (TokenSettingsError, ("There is no key to check tokens with",)),
 )
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_that_crosses_a_process_keeps_its_facts(error: McpxError) -> None:
-    copied = pickle.loads(pickle.dumps(error))
+@pytest.mark.parametrize(("error", "facts"), ERRORS)
+def test_an_error_that_crosses_a_process_keeps_its_facts(
+    error: type[McpxError], facts: tuple[str, ...]
+) -> None:
+    raised = error(*facts)
+    copied = pickle.loads(pickle.dumps(raised))
 
-    assert type(copied) is type(error)
-    assert vars(copied) == vars(error)
-    assert str(copied) == str(error)
+    assert type(copied) is error
+    assert copied.args == raised.args == facts
+    assert vars(copied) == vars(raised)
+    assert str(copied) == str(raised)
 
 
 @spec("mcpx refusals sentence")
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_is_one_line_and_has_a_code(error: McpxError) -> None:
-    assert str(error)
-    assert "\n" not in str(error)
-    assert getattr(error, "code", None)
+@pytest.mark.parametrize(("error", "facts"), ERRORS)
+def test_an_error_is_one_line_and_has_a_code(error: type[McpxError], facts: tuple[str, ...]) -> None:
+    raised = error(*facts)
+
+    assert str(raised)
+    assert "\n" not in str(raised)
+    assert getattr(raised, "code", None)
 
 
 def test_a_long_name_is_cut() -> None:
