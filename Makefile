@@ -102,8 +102,14 @@ mutate: install ## Change the code of capabilities in every way, and count who n
 	  print(f"{share:.1%} of {all} mutants were noticed"); raise SystemExit(share < 0.95)'
 
 .PHONY: bench
-bench: install ## Measure the hot paths
-	$(BIN)/python -m tests.bench run fan100-w32 paced100 pair1 pair32
+bench: install system ## Measure the gateway beside its peers for half an hour; docs/ gets the results
+	$(call need,gcc=build-essential node=nodejs npm=npm)
+	$(BIN)/python -m tests.bench full
+
+.PHONY: bench-quick
+bench-quick: install ## Measure for a minute; fail when the gateway fell far behind the C reference
+	$(call need,gcc=build-essential)
+	$(BIN)/python -m tests.bench quick
 
 # -- make --------------------------------------------------------------------
 

@@ -59,12 +59,12 @@ def _connections(mode: str, count: int, topics: int) -> tuple[str, ...]:
 
 
 FAN_OUT: Final = (
-    Case("fan10-w1", "10 receivers, one message at a time", _fan(10, 1)),
+    Case("fan10-w1", "10 receivers, one at a time", _fan(10, 1)),
     Case("fan10-w32", "10 receivers", _fan(10, 32)),
-    Case("fan100-w1", "100 receivers, one message at a time", _fan(100, 1)),
+    Case("fan100-w1", "100 receivers, one at a time", _fan(100, 1)),
     Case("fan100-w32", "100 receivers", _fan(100, 32)),
     Case("pubs16-w16", "16 publishers, 100 receivers", _fan(100, 16, publishers=16)),
-    Case("fan1000-w1", "1,000 receivers, one message at a time", _fan(1000, 1)),
+    Case("fan1000-w1", "1,000 receivers, one at a time", _fan(1000, 1)),
     Case("fan1000-w32", "1,000 receivers", _fan(1000, 32)),
 )
 SIZES: Final = (
@@ -134,9 +134,10 @@ CONNECTIONS: Final = (
     Case(
         "idle",
         "9,000 idle connections in 900 topics",
-        _connections("idle", 9000, 900),
+        (*_connections("idle", 9000, 900), "--settle", "1"),
         figure=Figure.KB_PER_CONNECTION,
         is_fresh=True,
+        seconds=2.0,
     ),
 )
 _SLOW: Final = (*_paced(25, 1000, 4096), "--memory")

@@ -25,6 +25,8 @@ HELD = (
 
 
 class _Nowhere:
+    waiting_bytes = 0
+
     def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None: ...
 
     def close(self, code: CloseCode) -> None: ...

@@ -23,6 +23,11 @@ class Row:
         """Return one line of JSON."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
+    @classmethod
+    def from_json(cls, line: str) -> Row:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(line))
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -49,7 +54,7 @@ class Results:
     @classmethod
     def read(cls, path: Path) -> Results:
         """Read the lines that `Row.to_json` wrote."""
-        return cls(Row(**json.loads(line)) for line in path.read_text().splitlines() if line)
+        return cls(Row.from_json(line) for line in path.read_text().splitlines() if line)
 
     @property
     def cases(self) -> list[str]:
@@ -78,3 +83,8 @@ class Results:
         """Divide server `over`'s figure by server `under`'s, round by round: a slow moment hit both."""
         tops, bottoms = self.values(case, over, figure), self.values(under_case or case, under, figure)
         return Spread.of([top / bottoms[number] for number, top in tops.items() if bottoms.get(number)])
+
+    def difference(self, case: str, figure: str, of: str, less: str) -> Spread | None:
+        """Subtract server `less`'s figure from server `of`'s, round by round."""
+        whole, part = self.values(case, of, figure), self.values(case, less, figure)
+        return Spread.of([value - part[number] for number, value in whole.items() if number in part])

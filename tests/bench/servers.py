@@ -128,7 +128,8 @@ class _Place:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MCPX_")}
         with (self.directory / "log").open("ab") as log:
             process = subprocess.Popen(
-                ["taskset", "--cpu-list", str(self.cpu), *command],
+                # Whatever ends this process, the servers end with it.
+                ["setpriv", "--pdeathsig", "KILL", "taskset", "--cpu-list", str(self.cpu), *command],
                 cwd=cwd or self.directory,
                 env={**inherited, **(env or {})},
                 stdin=subprocess.DEVNULL,

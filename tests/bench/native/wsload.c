@@ -1031,7 +1031,7 @@ static void run_idle(void)
 
 static void run_joins(void)
 {
-    uint64_t n = o.conns, tellings = n * (n - 1) / 2; /* each one is told of those that come after it */
+    uint64_t n = o.conns, tellings = n * (n + 1) / 2; /* each one is told of itself and of those that come after it */
     conn **v = calloc(n, sizeof *v);
     for (uint64_t i = 0; i < n; i++) add(v[i] = conn_new(PLAIN, i, 0));
     srv_t s0 = srv_sample();
