@@ -321,7 +321,9 @@ class Participant:
             RequestFailed, RequestTimeout, PeerLeft, ConnectionLost, Refused: as `request`.
         """
         self._session.need_connection()
-        said = self._speak.fulfill(proposal.id, params, target, self._clock())
+        # What the caller saw is what runs, whatever else may be known under that id.
+        executed = proposal.params if params is None else params
+        said = self._speak.fulfill(proposal.id, executed, target, self._clock())
         return await self._session.outcome(said, proposal.method, timeout, Waiter())
 
     async def reject(self, proposal: Proposal, reason: str = "denied", message: str = "") -> None:

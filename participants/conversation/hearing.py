@@ -237,7 +237,6 @@ class Listener:
         return [*steps, self._state.calls.end(call, error)]
 
     def _propose_instead(self, call: Call, now: float) -> Steps:
-        call.may_propose = False
         self._state.calls.forget_envelope(call.request_id)
         try:
             said = self._speaker.propose(call, now)

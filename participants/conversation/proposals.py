@@ -21,7 +21,9 @@ BYTES_REMEMBERED: Final = 64 << 20
 """Bytes of params of pending proposals; settled ones keep a digest."""
 EARLY_REMEMBERED: Final = 1_000
 """Proposals not seen yet whose endings are kept, in case the proposal is sent again."""
-EARLY_EACH: Final = 8
+EARLY_EACH: Final = 32
+EARLY_EACH_SENDER: Final = 2
+"""Nobody crowds out the endings of others."""
 
 _ENTRY_BYTES: Final = 512
 """What a proposal weighs beside its params, roughly."""
@@ -127,7 +129,6 @@ class ProposalBook:
         if tracked.settlement is not None:
             return Late(tracked.proposal, tracked.outline, tracked.settlement)
         if tracked.proposal.is_expired(attempt.at):
-            # lapse() runs before each envelope, so this is a belt to its braces.
             expired = Settlement(How.EXPIRED, None, attempt.at)
             self._settle(tracked, expired)
             return Late(tracked.proposal, tracked.outline, expired)
@@ -184,8 +185,11 @@ class ProposalBook:
                 del self._weights[heaviest]
 
     def _keep_early(self, proposal_id: str, attempt: Attempt) -> None:
+        if attempt.how is How.REJECTED and not attempt.may_request:
+            return  # would count for no proposal
         attempts = self._early.setdefault(proposal_id, [])
-        if len(attempts) < EARLY_EACH:
+        by_sender = sum(known.by == attempt.by for known in attempts)
+        if len(attempts) < EARLY_EACH and by_sender < EARLY_EACH_SENDER:
             attempts.append(attempt)
         if len(self._early) > EARLY_REMEMBERED:
             self._early.popitem(last=False)

@@ -272,6 +272,22 @@ def test_who_uses_the_id_of_another_is_reported_and_changes_nothing() -> None:
     assert dict(files.conversation.misbehaviour) == {"mallory": 1}
 
 
+@spec("mcpx envelope doubles", "MCPx 8.2 presence tracked")
+def test_who_guesses_an_id_of_the_gateway_makes_nobody_deaf_to_it() -> None:
+    topic = TopicInMemory()
+    ann = topic.join("ann", "chat")
+    bob = topic.join("bob", "chat")
+    mallory = topic.join("mallory", "chat")
+
+    next_of_the_gateway = f"env-{int(topic.new_id().removeprefix('env-')) + 2}"
+    mallory.forge("chat", {"text": "first"}, id=next_of_the_gateway)
+    topic.new_id()
+    topic.leave(bob)
+
+    assert ann.all(Presence)[-1].id == next_of_the_gateway
+    assert set(ann.conversation.roster) == {"ann", "mallory"}
+
+
 @spec("mcpx envelope doubles")
 @given(st.lists(st.integers(0, 40), max_size=200), st.integers(1, 20))
 def test_the_window_of_ids_is_bounded_and_exact_within(ids: list[int], limit: int) -> None:
