@@ -19,8 +19,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure() -> None:
-    """A run that is told to end ends like one that is interrupted: its servers are ended with it."""
+    """
+    A run that is told to end ends like one that is interrupted: its servers are ended with it.
+
+    A shell starts what runs in its background with Ctrl-C ignored, and that is
+    inherited; tests that press it need it heard.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
