@@ -20,7 +20,7 @@ from participants import (
     Request,
     RequestFailed,
 )
-from participants.conversation import ProposalLapsed
+from participants.conversation import ProposalLapsed, ProposalSeen
 from participants.outbox import LIMIT_BYTES, ROOM_BYTES, Outbox
 from participants.streams import EventStream, Reconnected
 from participants.workers import Workers
@@ -312,7 +312,7 @@ async def test_a_proposal_of_another_lapses_by_the_clock() -> None:
         payload = {"method": "tools/call", "params": {"name": "x"}, "expiresAt": "2025-08-26T14:05:00Z"}
         await visit.say("mcp/proposal:tools/call:x", payload, sender="agent")
 
-        assert str((await anext(events)).kind) == "mcp/proposal:tools/call:x"  # type: ignore[union-attr]
+        assert isinstance(await anext(events), ProposalSeen)
         assert isinstance(await anext(events), ProposalLapsed)
         assert me.pending_proposals == []
 
