@@ -29,6 +29,7 @@ class Fanout:
     """The pending deliveries of one topic on one node."""
 
     __slots__ = (
+        "_begun",
         "_bytes",
         "_call_soon",
         "_envelopes",
@@ -52,6 +53,8 @@ class Fanout:
         self._bytes = 0
         self._private: dict[Member, list[tuple[int, bytes]]] = {}
         """For one member alone: after how many of everybody's envelopes, and what."""
+        self._begun: dict[Member, int] = {}
+        """Who is new: after how many of everybody's envelopes it begins to hear them."""
         self._is_due = False
         self._hops = self._seen = 0
         self._rest: tuple[Sequence[Member], bytes, Sequence[bytes]] | None = None
@@ -68,8 +71,7 @@ class Fanout:
     def deliver(self, data: bytes, receivers: Sequence[Member]) -> None:
         """Deliver an envelope to members, whose list is kept and replaced when it changes."""
         if receivers is not self._receivers:
-            self.flush()
-            self._receivers = receivers
+            self._change(receivers)
         size = len(data)
         self._frames.append(frame_head(size))
         self._frames.append(data)
@@ -81,6 +83,22 @@ class Fanout:
     def tell(self, data: bytes, member: Member) -> None:
         """Deliver an envelope to one member alone, after what was delivered before."""
         self._private.setdefault(member, []).append((len(self._envelopes), data))
+
+    def _change(self, receivers: Sequence[Member]) -> None:
+        """
+        Take up another list of receivers.
+
+        One that has only grown keeps what is pending together, so that a
+        thousand joins do not take a thousand writes to each of a thousand.
+        """
+        before = len(self._receivers)
+        if self._envelopes and receivers[:before] == self._receivers:
+            for newcomer in receivers[before:]:
+                self._begun[newcomer] = len(self._envelopes)
+                self._private.setdefault(newcomer, [])
+        else:
+            self.flush()
+        self._receivers = receivers
 
     def schedule(self) -> None:
         """See to it that what is pending leaves soon."""
@@ -108,6 +126,7 @@ class Fanout:
         if not self._frames:
             if private:
                 self._private = {}
+                self._begun.clear()
                 for member, told in private.items():
                     _send(member, [data for _, data in told])
             return
@@ -117,8 +136,9 @@ class Fanout:
             self._private = {}
             receivers = [member for member in receivers if member not in private]
             shared = {member for member in self._receivers if member in private}
+            begun, self._begun = self._begun, {}
             for member, told in private.items():
-                _send(member, _interleaved(envelopes if member in shared else [], told))
+                _send(member, _interleaved(envelopes if member in shared else [], told, begun.get(member, 0)))
         if in_slices and len(receivers) > _SLICE:
             self._rest, self._offset = (receivers, frames, envelopes), 0
             self._write_slice()
@@ -145,14 +165,13 @@ class Fanout:
             member.outbox.send(frames, envelopes)
 
 
-def _interleaved(envelopes: Sequence[bytes], told: Sequence[tuple[int, bytes]]) -> list[bytes]:
-    """What one member hears: everybody's envelopes, and its own at their places."""
+def _interleaved(envelopes: Sequence[bytes], told: Sequence[tuple[int, bytes]], at: int) -> list[bytes]:
+    """What one member hears: everybody's envelopes from `at` on, and its own at their places."""
     mixed: list[bytes] = []
-    at = 0
     for place, data in told:
         if envelopes:
             mixed += envelopes[at:place]
-            at = place
+            at = max(at, place)
         mixed.append(data)
     mixed += envelopes[at:]
     return mixed

@@ -69,7 +69,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
     guard = Guard.of(settings.host, settings.allowed_hosts, settings.allowed_origins)
     door = WebSocketDoor(
         node,
-        lambda: keys.reader,
+        keys.read_participant,
         guard,
         clock=clock,
         new_id=new_id,

@@ -14,7 +14,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from capabilities import ParticipantClaims, TokenReader, TokenRefused
+from capabilities import ParticipantClaims, TokenRefused
 from gateway.broker.protocol import BrokerUnavailable
 from gateway.clock import Clock
 from gateway.core import Member, Mode, refusal
@@ -53,7 +53,7 @@ class WebSocketDoor:
     def __init__(
         self,
         node: Node,
-        tokens: Callable[[], TokenReader],
+        read_token: Callable[[str, float], ParticipantClaims],
         guard: Guard,
         *,
         clock: Clock,
@@ -61,7 +61,8 @@ class WebSocketDoor:
         limits: OutboxLimits,
         handshake_timeout_s: float = 10.0,
     ) -> None:
-        self._node, self._tokens, self._guard, self._clock, self._new_id = node, tokens, guard, clock, new_id
+        self._node, self._read_token, self._guard = node, read_token, guard
+        self._clock, self._new_id = clock, new_id
         self._limits, self._handshake_timeout_s = limits, handshake_timeout_s
         self._texts = Texts()
 
@@ -109,7 +110,7 @@ class WebSocketDoor:
                 ProblemCode.TOKEN_MISSING, "Bring a token in Authorization: Bearer", reason="missing"
             )
         try:
-            claims = self._tokens().read_participant(token, self._clock.now())
+            claims = self._read_token(token, self._clock.now())
         except TokenRefused as error:
             raise Problem(ProblemCode.TOKEN_REFUSED, str(error), reason=str(error.code)) from None
         mode, topic = _read_query(scope["query_string"])

@@ -9,10 +9,13 @@ can return, and nothing of the handshake is kept.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar, Final
 
-from uvicorn._types import ASGIReceiveEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.http11 import Request
 
 from gateway.transport.frames import FramedConnection, Receiver
@@ -30,6 +33,17 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
 
     keepalives: ClassVar[dict[tuple[float, float], Keepalive]] = {}
     """One timer for all connections with the same times."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # Not this object, which would keep the whole handshake alive with each connection.
+        self._owner = server_state
 
     _early: bytearray | None = None
     """What came after the handshake, while it is not known who will take it."""
@@ -56,6 +70,12 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self._has_begun = True
         return await super().receive()
 
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self._early is not None and message["type"] in {"websocket.send", "websocket.close"}:
+            # This application does as ASGI has it; pongs and the peer's close may be among what waits.
+            self._take_early()
+
     def _take_early(self) -> None:
         early, self._early = bytes(self._early or b""), None
         if early:
@@ -74,12 +94,11 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self.stop_keepalive()
         # What uvicorn closes when the callable returns; with a timer set it leaves that to the timer.
         self.close_timer = self.loop.call_later(0, _nothing)
-        times = (self.config.ws_ping_interval or 0.0, self.config.ws_ping_timeout or 0.0)
         connection = FramedConnection(
             self.transport,
             receiver,
-            self,
-            self.keepalives.setdefault(times, Keepalive(*times)),
+            self._owner,
+            self._keepalive(),
             max_size=self.config.ws_max_size,
             max_waiting=max_waiting,
         )
@@ -93,6 +112,13 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         if early:
             connection.begin_with(early)
         return connection
+
+    def _keepalive(self) -> Keepalive:
+        times = (self.config.ws_ping_interval or 0.0, self.config.ws_ping_timeout or 0.0)
+        known = self.keepalives.get(times)
+        if known is None:
+            known = self.keepalives[times] = Keepalive(*times)
+        return known
 
 
 def _nothing() -> None:
