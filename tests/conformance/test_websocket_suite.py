@@ -4,13 +4,10 @@ The Autobahn cases, run by kosoku against an echo on the classes and settings of
 The transport tells of a binary message without its content, since an envelope is
 text: so the cases that echo binary (1.2, 9.2, 9.4, 9.6, 9.8) are left out, and
 with them 12 and 13, since no compression is offered.
-
-The long run, some minutes: `MCPX_TEST_AUTOBAHN=all pytest tests/conformance/test_websocket_suite.py`.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +19,7 @@ from tests.gateway.transport.uvicorn_server import serving
 
 SHORT: Final = ("1.1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*")
 LARGE: Final = ("9.1.*", "9.3.*", "9.5.*", "9.7.*")
+"""Texts of up to 16 MiB, 4 MiB in fragments or pieces of 64 bytes, and a thousand round trips."""
 EXPECTED_TO_FAIL: Final = {
     "7.1.5": "a close amid a fragmented message is 1002 to websockets, which the suite does not expect"
 }
@@ -74,17 +72,9 @@ async def failures(url: str, cases: tuple[str, ...]) -> dict[str, str]:
     return {}
 
 
-async def test_the_autobahn_cases_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cases", [SHORT, LARGE], ids=["short", "large"])
+async def test_the_autobahn_cases_pass(tmp_path: Path, cases: tuple[str, ...]) -> None:
     async with serving(tmp_path, echo, max_size=MAX_SIZE) as url:
-        failed = await failures(url, SHORT)
+        failed = await failures(url, cases)
 
-    assert failed.keys() == EXPECTED_TO_FAIL.keys(), failed
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    os.environ.get("MCPX_TEST_AUTOBAHN") != "all", reason="takes minutes; set MCPX_TEST_AUTOBAHN=all"
-)
-async def test_the_large_autobahn_cases_pass(tmp_path: Path) -> None:
-    async with serving(tmp_path, echo, max_size=MAX_SIZE) as url:
-        assert await failures(url, LARGE) == {}
+    assert failed.keys() == (EXPECTED_TO_FAIL.keys() if cases is SHORT else set()), failed
