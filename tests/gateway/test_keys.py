@@ -1,0 +1,141 @@
+"""Keys: from a secret, a file, or an address that rotates them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from capabilities import Key, TokenRefused, issue_token
+from gateway.errors import SettingsError
+from gateway.keys import Keys
+from gateway.settings import Settings
+from tests.requirements import spec
+
+NOW = 1_756_216_800.0
+SECRET = "s" * 40
+
+
+def keys_of(**environ: str) -> Keys:
+    return Keys(Settings.read(environ))
+
+
+def token(key: Key, *, ttl_s: int = 60, **claims: Any) -> str:
+    return issue_token(
+        key,
+        issuer="mcpx",
+        audience="mcpx-gateway",
+        subject="ann",
+        topics=["ops"],
+        profile="full",
+        ttl_s=ttl_s,
+        now=NOW,
+        jti="j",
+        **claims,
+    )
+
+
+def pair() -> tuple[Ed25519PrivateKey, str]:
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private, pem.decode()
+
+
+def jwks(*keys: tuple[str, Ed25519PrivateKey]) -> bytes:
+    members = []
+    for kid, private in keys:
+        public = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(private.public_key()))
+        members.append({**public, "kid": kid, "alg": "EdDSA", "use": "sig"})
+    return json.dumps({"keys": members}).encode()
+
+
+def test_a_token_that_was_believed_is_believed_until_it_expires() -> None:
+    keys = keys_of(MCPX_JWT_SECRET=SECRET)
+    text = token(Key(None, "HS256", SECRET.encode()))
+
+    first = keys.read_participant(text, NOW)
+
+    assert keys.read_participant(text, NOW + 59) is first
+    with pytest.raises(TokenRefused):
+        keys.read_participant(text, NOW + 60)
+
+
+def test_a_token_that_is_refused_is_refused_again() -> None:
+    keys = keys_of(MCPX_JWT_SECRET=SECRET)
+    text = token(Key(None, "HS256", b"t" * 40))
+
+    for _ in range(2):
+        with pytest.raises(TokenRefused):
+            keys.read_participant(text, NOW)
+
+
+@spec("mcpx identity key kinds")
+def test_a_pem_file_and_a_jwks_file_are_told_apart(tmp_path: Path) -> None:
+    private, pem = pair()
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    (tmp_path / "key.pem").write_bytes(public)
+    (tmp_path / "jwks.json").write_bytes(jwks(("k1", private)))
+
+    by_pem = keys_of(MCPX_JWT_KEY_FILE=str(tmp_path / "key.pem"))
+    by_jwks = keys_of(MCPX_JWT_KEY_FILE=str(tmp_path / "jwks.json"))
+
+    assert by_pem.read_participant(token(Key(None, "EdDSA", pem.encode())), NOW).id == "ann"
+    assert by_jwks.read_participant(token(Key("k1", "EdDSA", pem.encode())), NOW).id == "ann"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"-----BEGIN NOTHING-----", b'{"keys": []}'])
+def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "key").write_bytes(content)
+
+    with pytest.raises(SettingsError, match="MCPX_JWT_KEY_FILE"):
+        keys_of(MCPX_JWT_KEY_FILE=str(tmp_path / "key"))
+
+
+@asynccontextmanager
+async def served(document: bytes) -> AsyncIterator[str]:
+    """Serve one document to whoever asks."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(document)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + document)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@spec("mcpx identity key kinds")
+async def test_keys_are_fetched_from_their_address() -> None:
+    private, pem = pair()
+    async with served(jwks(("k1", private))) as url:
+        keys = keys_of(MCPX_JWKS_URL=url)
+        await keys.start()
+
+    assert keys.read_participant(token(Key("k1", "EdDSA", pem.encode())), NOW).id == "ann"
+    with pytest.raises(TokenRefused):
+        keys.read_participant(token(Key("k2", "EdDSA", pem.encode())), NOW)
+    await keys.stop()
+
+
+async def test_without_keys_from_their_address_nothing_starts() -> None:
+    async with served(b"{}") as url:
+        with pytest.raises(SettingsError, match="MCPX_JWKS_URL"):
+            await keys_of(MCPX_JWKS_URL=url).start()
