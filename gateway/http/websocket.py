@@ -176,7 +176,12 @@ class WebSocketDoor:
         member = await self._join(admission, mode, outbox, send)
         if member is None:
             return
-        outbox.overflown = lambda: self._node.close(member, CloseCode.SLOW_CONSUMER)
+
+        def overflown() -> None:
+            # Later: this is amid writing to many, and the leave must not overtake what they hear.
+            asyncio.get_running_loop().call_soon(self._node.close, member, CloseCode.SLOW_CONSUMER)
+
+        outbox.overflown = overflown
         writer = asyncio.create_task(outbox.run(), name=f"outbox {member.connection}")
         message: dict[str, Any] = {}
         try:
