@@ -85,7 +85,7 @@ LATENCY: Final = (
     Case(
         "neighbour",
         "a message in another topic, beside 1,000 receivers",
-        (*_fan(1000, 32), "--neighbour", "200"),
+        (*_fan(1000, 32), "--neighbour", "1000"),
         (*_OURS_AND_C, Name.UWEBSOCKETS, Name.NATS),
         Figure.P99_US,
     ),

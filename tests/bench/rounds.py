@@ -44,12 +44,12 @@ def measure(
             servers = {label: _up(up, label, cores, wrapper) for label in _needed(together, labels)}
             for number in range(rounds):
                 for case in together:
-                    for label in _of(case, labels):
+                    for label in _turned(_of(case, labels), number):
                         yield from _run(case, servers[label], cores, number, seconds)
         for number in range(min(rounds, _FRESH_ROUNDS)):
             for case in cases:
                 if case.is_fresh:
-                    for label in _of(case, labels):
+                    for label in _turned(_of(case, labels), number):
                         with ExitStack() as up:
                             yield from _run(case, _up(up, label, cores, wrapper), cores, number, seconds)
 
@@ -67,6 +67,12 @@ def _of(case: Case, labels: Sequence[str] | None) -> list[str]:
     if labels is None:
         return [str(name) for name in case.servers]
     return [label for label in labels if Name(label.partition("=")[0]) in case.servers]
+
+
+def _turned(labels: Sequence[str], number: int) -> list[str]:
+    """Let another one begin each round: who comes first after a pause is at a disadvantage."""
+    start = number % len(labels) if labels else 0
+    return [*labels[start:], *labels[:start]]
 
 
 def _needed(cases: Sequence[Case], labels: Sequence[str] | None) -> list[str]:

@@ -8,8 +8,9 @@
  *   idle      connections over --topics topics, then their memory and the CPU at rest
  *   joins     connections to one topic, until everybody there has heard of everybody who came later
  *
- * fanout with --neighbour also times a message in another topic, RATE times a second; latency with
- * --stalled adds subscribers that stop reading; --memory watches the server's peak. --port A,B spreads the connections over several nodes.
+ * fanout with --neighbour RATE also times messages in another topic; latency with --stalled N adds
+ * subscribers that stop reading, and with --memory watches the server's peak. --port A,B spreads the
+ * connections over several nodes. --tokens FILE (lines NAME TOKEN) is what {token} in a --header stands for.
  * One JSON object goes to stdout. Linux; gcc -O2 -Wall -Wextra -o wsload wsload.c
  */
 #define _GNU_SOURCE
@@ -55,17 +56,38 @@ static void die(const char *fmt, ...)
 
 /* ---------------------------------------------------------------- options */
 static struct {
-    const char *addr, *path, *proto, *mode, *subproto, *kind, *ready, *payload, *to, *pubname, *subname, *label;
+    const char *addr, *path, *proto, *mode, *subproto, *kind, *ready, *payload, *to, *pubname, *subname,
+        *label;
     const char *hdr[8];
-    int nhdr, ports[8], nports, subs, pubs, topics, size, window, pairs, conns, concurrency, deflate, spin, stalled, memory;
+    int nhdr, ports[8], nports, subs, pubs, topics, size, window, pairs, conns, concurrency, deflate, spin,
+        stalled, memory;
     double rate, neighbour, duration, warmup, settle;
     int pids[32], npids;
 } o = {
-    .addr = "127.0.0.1", .path = "/ws?topic={topic}", .proto = "raw", .mode = "fanout",
-    .kind = "mcp/request:tools/call:bench", .ready = "open", .payload = "struct",
-    .pubname = "p{i}", .subname = "s{i}", .label = "",
-    .ports = {9000}, .nports = 1, .subs = 100, .pubs = 1, .topics = 1, .size = 300, .window = 32, .pairs = 1,
-    .conns = 10000, .concurrency = 64, .duration = 3, .warmup = 0.7, .settle = 1.0, .rate = 100,
+    .addr = "127.0.0.1",
+    .path = "/ws?topic={topic}",
+    .proto = "raw",
+    .mode = "fanout",
+    .kind = "mcp/request:tools/call:bench",
+    .ready = "open",
+    .payload = "struct",
+    .pubname = "p{i}",
+    .subname = "s{i}",
+    .label = "",
+    .ports = {9000},
+    .nports = 1,
+    .subs = 100,
+    .pubs = 1,
+    .topics = 1,
+    .size = 300,
+    .window = 32,
+    .pairs = 1,
+    .conns = 10000,
+    .concurrency = 64,
+    .duration = 3,
+    .warmup = 0.7,
+    .settle = 1.0,
+    .rate = 100,
 };
 
 /* ---------------------------------------------------------------- histogram (log-linear, 1/64 precision) */
@@ -196,15 +218,25 @@ static void ws_send(conn *c, int op, const char *p, size_t n)
     uint8_t *d = (uint8_t *)out_reserve(c, n + 14), *s = d;
     *d++ = 0x80 | op;
     if (n < 126) *d++ = 0x80 | n;
-    else if (n < 65536) { *d++ = 0x80 | 126; *d++ = n >> 8; *d++ = n; }
-    else { *d++ = 0x80 | 127; for (int i = 7; i >= 0; i--) *d++ = (uint64_t)n >> (8 * i); }
+    else if (n < 65536) {
+        *d++ = 0x80 | 126;
+        *d++ = n >> 8;
+        *d++ = n;
+    } else {
+        *d++ = 0x80 | 127;
+        for (int i = 7; i >= 0; i--) *d++ = (uint64_t)n >> (8 * i);
+    }
     rng = rng * 1664525 + 1013904223;
     uint32_t m = rng | 0x01010101;
     memcpy(d, &m, 4);
     d += 4;
     uint64_t mm = m | (uint64_t)m << 32, w;
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) { memcpy(&w, p + i, 8); w ^= mm; memcpy(d + i, &w, 8); }
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&w, p + i, 8);
+        w ^= mm;
+        memcpy(d + i, &w, 8);
+    }
     for (; i < n; i++) d[i] = p[i] ^ ((uint8_t *)&m)[i & 3];
     c->outlen += (d - s) + n;
 }
@@ -222,7 +254,9 @@ static size_t build_env(char *dst, size_t cap, const char *id, const char *from,
         n += snprintf(dst + n, cap - n, "\"items\":[0");
         int k = 0;
         while (n + 64 + tail + 16 < (size_t)size)
-            n += snprintf(dst + n, cap - n, ",{\"k\":\"key-%05d\",\"v\":%d,\"t\":\"lorem ipsum dolor\"}", k % 99999, 10000 + (k * 7919) % 89999), k++;
+            n += snprintf(dst + n, cap - n, ",{\"k\":\"key-%05d\",\"v\":%d,\"t\":\"lorem ipsum dolor\"}",
+                k % 99999, 10000 + (k * 7919) % 89999),
+                k++;
         n += snprintf(dst + n, cap - n, "],");
     }
     n += snprintf(dst + n, cap - n, "\"pad\":\"");
@@ -248,7 +282,8 @@ static uint64_t get_hex(const char *d)
 static uint64_t pub_seq, done_seq; /* published, fully delivered */
 static uint32_t ring_cnt[RING];
 static uint64_t ring_t[RING];
-static uint64_t ring_seq[RING]; /* what the first receiver heard in this place; all others must hear the same */
+/* What the first receiver heard in this place; all others must hear the same. */
+static uint64_t ring_seq[RING];
 static int nsub_ready;
 static uint64_t rtts;
 static conn **pubs, **subs;
@@ -271,7 +306,6 @@ static void publish(conn *c, char tag, uint64_t seq, char *env, size_t n, size_t
 
 static char **pub_env;
 static size_t *pub_envlen;
-static int pp_stop;
 static uint64_t pp_t[65536];
 static void pp_send(conn *c, char tag, uint64_t seq);
 
@@ -302,7 +336,10 @@ static void on_msg(conn *c, const char *p, size_t headlen, size_t full)
         if (!measuring && !pub_seq) return;
     } else {
         id = find_id(p, headlen);
-        if (!id) { noise++; return; }
+        if (!id) {
+            noise++;
+            return;
+        }
     }
     if (c->role == STALLED) return;
     if (c->role == NEIGHBOUR_B) {
@@ -330,8 +367,12 @@ static void on_msg(conn *c, const char *p, size_t headlen, size_t full)
     } else if (c->role == PING_A) {
         if (id && id[4] == 'r') {
             uint64_t t = now_ns();
-            if (measuring == 2) { hist_add(t - pp_t[c->idx]); rtts++; }
-            if (!pp_stop) { pp_t[c->idx] = now_ns(); pp_send(c, 'q', ++c->got); }
+            if (measuring == 2) {
+                hist_add(t - pp_t[c->idx]);
+                rtts++;
+            }
+            pp_t[c->idx] = now_ns();
+            pp_send(c, 'q', ++c->got);
         }
     }
 }
@@ -343,8 +384,14 @@ static void raw_open(conn *c)
 }
 static void raw_chunk(conn *c, int first, int last, const char *p, size_t n)
 {
-    if (first && last) { on_msg(c, p, n < HEAD ? n : HEAD, n); return; }
-    if (first) { c->headlen = 0; c->msglen = 0; }
+    if (first && last) {
+        on_msg(c, p, n < HEAD ? n : HEAD, n);
+        return;
+    }
+    if (first) {
+        c->headlen = 0;
+        c->msglen = 0;
+    }
     size_t k = HEAD - c->headlen;
     if (k > n) k = n;
     memcpy(c->head + c->headlen, p, k);
@@ -354,12 +401,16 @@ static void raw_chunk(conn *c, int first, int last, const char *p, size_t n)
 }
 
 /* ---------------------------------------------------------------- NATS */
-static void topic_name(conn *c, char *d) { sprintf(d, "bench%d", c->topic); }
+static void topic_name(conn *c, char *d)
+{
+    sprintf(d, "bench%d", c->topic);
+}
 static void nats_open(conn *c)
 {
     char b[256], t[32];
     topic_name(c, t);
-    int n = snprintf(b, sizeof b, "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false,\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\n%s%s%sPING\r\n",
+    int n = snprintf(b, sizeof b,
+        "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false,\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\n%s%s%sPING\r\n",
         c->role == PUB ? "" : "SUB ", c->role == PUB ? "" : t, c->role == PUB ? "" : " 1\r\n");
     ws_send(c, 2, b, n);
     flush_out(c);
@@ -376,14 +427,22 @@ static void line_add(conn *c, const char *p, size_t n)
 }
 static void nats_chunk(conn *c, int first, int last, const char *p, size_t n)
 {
-    (void)first; (void)last;
+    (void)first;
+    (void)last;
     while (n) {
         if (c->sp_state == 0) { /* control line */
             const char *e = memchr(p, '\n', n);
-            if (!e) { line_add(c, p, n); return; }
+            if (!e) {
+                line_add(c, p, n);
+                return;
+            }
             const char *l = p;
             size_t ll = e - p + 1;
-            if (c->linelen) { line_add(c, p, ll); l = c->line; ll = c->linelen; }
+            if (c->linelen) {
+                line_add(c, p, ll);
+                l = c->line;
+                ll = c->linelen;
+            }
             n -= e - p + 1;
             p = e + 1;
             if (l[0] == 'M' && l[1] == 'S') {
@@ -394,13 +453,19 @@ static void nats_chunk(conn *c, int first, int last, const char *p, size_t n)
                 c->sp_remain += 2;
                 c->headlen = 0;
                 c->sp_state = 1;
-            } else if (l[0] == 'P' && l[1] == 'I') { ws_send(c, 2, "PONG\r\n", 6); flush_out(c); }
-            else if (l[0] == 'P' && l[1] == 'O') ready(c);
-            else if (l[0] == '-') { fprintf(stderr, "nats: %.*s", (int)ll, l); failed++; }
+            } else if (l[0] == 'P' && l[1] == 'I') {
+                ws_send(c, 2, "PONG\r\n", 6);
+                flush_out(c);
+            } else if (l[0] == 'P' && l[1] == 'O') ready(c);
+            else if (l[0] == '-') {
+                fprintf(stderr, "nats: %.*s", (int)ll, l);
+                failed++;
+            }
             c->linelen = 0;
         } else {
             size_t k = c->sp_remain < n ? c->sp_remain : n;
-            if (c->headlen == 0 && k == c->sp_remain) on_msg(c, p, c->msglen < HEAD ? c->msglen : HEAD, c->msglen);
+            if (c->headlen == 0 && k == c->sp_remain)
+                on_msg(c, p, c->msglen < HEAD ? c->msglen : HEAD, c->msglen);
             else {
                 size_t h = HEAD - c->headlen;
                 if (h > k) h = k;
@@ -432,10 +497,15 @@ static const proto_t protos[] = {
 
 /* ---------------------------------------------------------------- WebSocket client */
 /* --tokens FILE: lines "NAME TOKEN"; {token} in a template is the connection's own, looked up by its name. */
-static struct { char *name, *token; } *tokens;
+static struct {
+    char *name, *token;
+} *tokens;
 static size_t ntokens;
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static void read_tokens(const char *path)
 {
@@ -462,7 +532,8 @@ static const char *token_of(const char *name)
         size_t mid = (lo + hi) / 2;
         int order = strcmp(tokens[mid].name, name);
         if (!order) return tokens[mid].token;
-        if (order < 0) lo = mid + 1; else hi = mid;
+        if (order < 0) lo = mid + 1;
+        else hi = mid;
     }
     die("no token for %s", name);
     return "";
@@ -472,22 +543,30 @@ static void expand(char *d, size_t cap, const char *tpl, conn *c)
 {
     size_t n = 0;
     for (; *tpl && n + 64 < cap; tpl++) {
-        if (!strncmp(tpl, "{topic}", 7)) { n += sprintf(d + n, "bench%d", c->topic); tpl += 6; }
-        else if (!strncmp(tpl, "{name}", 6)) { n += sprintf(d + n, "%s", c->name); tpl += 5; }
-        else if (!strncmp(tpl, "{i}", 3)) { n += sprintf(d + n, "%d", c->idx); tpl += 2; }
-        else if (!strncmp(tpl, "{token}", 7)) {
+        if (!strncmp(tpl, "{topic}", 7)) {
+            n += sprintf(d + n, "bench%d", c->topic);
+            tpl += 6;
+        } else if (!strncmp(tpl, "{name}", 6)) {
+            n += sprintf(d + n, "%s", c->name);
+            tpl += 5;
+        } else if (!strncmp(tpl, "{i}", 3)) {
+            n += sprintf(d + n, "%d", c->idx);
+            tpl += 2;
+        } else if (!strncmp(tpl, "{token}", 7)) {
             const char *token = token_of(c->name);
             if (n + strlen(token) + 64 >= cap) die("token too long");
             n += sprintf(d + n, "%s", token);
             tpl += 6;
-        }
-        else d[n++] = *tpl;
+        } else d[n++] = *tpl;
     }
     d[n] = 0;
 }
 
 /* Over several nodes: receivers in turn, and the two of a pair on different ones. */
-static int port_of(const conn *c) { return o.ports[(c->idx + (c->role == PING_B)) % o.nports]; }
+static int port_of(const conn *c)
+{
+    return o.ports[(c->idx + (c->role == PING_B)) % o.nports];
+}
 
 static void send_upgrade(conn *c)
 {
@@ -498,7 +577,9 @@ static void send_upgrade(conn *c)
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
         path, o.addr, port_of(c));
     if (o.subproto) n += snprintf(b + n, sizeof b - n, "Sec-WebSocket-Protocol: %s\r\n", o.subproto);
-    if (o.deflate) n += snprintf(b + n, sizeof b - n, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
+    if (o.deflate)
+        n += snprintf(
+            b + n, sizeof b - n, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
     for (int i = 0; i < o.nhdr; i++) {
         expand(h, sizeof h, o.hdr[i], c);
         n += snprintf(b + n, sizeof b - n, "%s\r\n", h);
@@ -517,7 +598,8 @@ static conn *conn_new(int role, int idx, int topic)
     c->idx = idx;
     c->topic = topic;
     c->fd = -1;
-    expand(c->name, sizeof c->name + 63, role == PUB || role == PING_A || role == NEIGHBOUR_A ? o.pubname : o.subname, c);
+    expand(c->name, sizeof c->name + 63,
+        role == PUB || role == PING_A || role == NEIGHBOUR_A ? o.pubname : o.subname, c);
     return c;
 }
 static void conn_start(conn *c)
@@ -533,7 +615,11 @@ static void conn_start(conn *c)
     c->state = CONNECTING;
     c->t0 = now_ns();
     dst.sin_port = htons(port_of(c));
-    if (connect(c->fd, (void *)&dst, sizeof dst) < 0 && errno != EINPROGRESS) { failed++; conn_close(c, 0); return; }
+    if (connect(c->fd, (void *)&dst, sizeof dst) < 0 && errno != EINPROGRESS) {
+        failed++;
+        conn_close(c, 0);
+        return;
+    }
     struct epoll_event ev = {EPOLLIN | EPOLLOUT, {.ptr = c}};
     c->want_out = 1;
     epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev);
@@ -555,7 +641,10 @@ static void ws_bytes(conn *c, const char *p, size_t n)
                 memcpy(h + c->hlen, p, k);
                 q = h;
                 have = c->hlen + k;
-            } else { q = (const uint8_t *)p; have = n < 10 ? n : 10; }
+            } else {
+                q = (const uint8_t *)p;
+                have = n < 10 ? n : 10;
+            }
             int need = 2;
             if (have >= 2) need = (q[1] & 127) == 126 ? 4 : (q[1] & 127) == 127 ? 10 : 2;
             if (have < need) {
@@ -569,7 +658,10 @@ static void ws_bytes(conn *c, const char *p, size_t n)
             c->opcode = q[0] & 15;
             uint64_t len = q[1] & 127;
             if (len == 126) len = q[2] << 8 | q[3];
-            else if (len == 127) { len = 0; for (int i = 2; i < 10; i++) len = len << 8 | q[i]; }
+            else if (len == 127) {
+                len = 0;
+                for (int i = 2; i < 10; i++) len = len << 8 | q[i];
+            }
             int used = need - c->hlen;
             c->hlen = 0;
             p += used;
@@ -579,7 +671,10 @@ static void ws_bytes(conn *c, const char *p, size_t n)
             c->frame_op = 1; /* first chunk of this frame */
             if (len == 0) {
                 c->in_payload = 0;
-                if (c->opcode == 9) { ws_send(c, 10, "", 0); flush_out(c); }
+                if (c->opcode == 9) {
+                    ws_send(c, 10, "", 0);
+                    flush_out(c);
+                }
                 continue;
             }
             if (!n) return;
@@ -594,11 +689,16 @@ static void ws_bytes(conn *c, const char *p, size_t n)
                 conn_close(c, 0);
                 return;
             }
-            if (k >= 2) fprintf(stderr, "wsload: %s closed by server: %d %.*s\n", c->name, (uint8_t)p[0] << 8 | (uint8_t)p[1], (int)k - 2, p + 2);
+            if (k >= 2)
+                fprintf(stderr, "wsload: %s closed by server: %d %.*s\n", c->name,
+                    (uint8_t)p[0] << 8 | (uint8_t)p[1], (int)k - 2, p + 2);
             failed++;
             conn_close(c, 0);
             return;
-        } else if (c->opcode == 9 && endf) { ws_send(c, 10, p, k); flush_out(c); }
+        } else if (c->opcode == 9 && endf) {
+            ws_send(c, 10, p, k);
+            flush_out(c);
+        }
         if (c->state == CLOSED) return;
         c->frame_op = 0;
         c->remain -= k;
@@ -620,7 +720,9 @@ static void on_readable(conn *c)
     }
     if (r <= 0) {
         failed++;
-        if (failed < 4) fprintf(stderr, "wsload: %s: connection lost in state %d: %s\n", c->name, c->state, r ? strerror(errno) : "EOF");
+        if (failed < 4)
+            fprintf(stderr, "wsload: %s: connection lost in state %d: %s\n", c->name, c->state,
+                r ? strerror(errno) : "EOF");
         conn_close(c, 0);
         return;
     }
@@ -679,7 +781,11 @@ static int poll_once(int timeout_ms)
                 int err = 0;
                 socklen_t l = sizeof err;
                 getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &l);
-                if (err) { if (failed++ < 3) fprintf(stderr, "wsload: connect: %s\n", strerror(err)); conn_close(c, 0); continue; }
+                if (err) {
+                    if (failed++ < 3) fprintf(stderr, "wsload: connect: %s\n", strerror(err));
+                    conn_close(c, 0);
+                    continue;
+                }
                 send_upgrade(c);
             } else flush_out(c);
         }
@@ -690,7 +796,10 @@ static int poll_once(int timeout_ms)
 }
 
 /* ---------------------------------------------------------------- server process accounting */
-typedef struct { double cpu_s, utime, stime; long rss_kb; } srv_t;
+typedef struct {
+    double cpu_s, utime, stime;
+    long rss_kb;
+} srv_t;
 static srv_t srv_sample(void)
 {
     srv_t s = {0};
@@ -717,7 +826,10 @@ static srv_t srv_sample(void)
                 snprintf(q, sizeof q, "%s/%s/schedstat", path, e->d_name);
                 FILE *g = fopen(q, "r");
                 unsigned long long ns;
-                if (g) { if (fscanf(g, "%llu", &ns) == 1) s.cpu_s += ns / 1e9; fclose(g); }
+                if (g) {
+                    if (fscanf(g, "%llu", &ns) == 1) s.cpu_s += ns / 1e9;
+                    fclose(g);
+                }
             }
             closedir(d);
         }
@@ -740,7 +852,11 @@ static double own_cpu(void)
 }
 
 /* ---------------------------------------------------------------- modes */
-static void add(conn *c) { all = realloc(all, sizeof *all * (nall + 1)); all[nall++] = c; }
+static void add(conn *c)
+{
+    all = realloc(all, sizeof *all * (nall + 1));
+    all[nall++] = c;
+}
 
 static void open_all(conn **v, int n, double limit_s)
 {
@@ -749,7 +865,9 @@ static void open_all(conn **v, int n, double limit_s)
     while (hello_done - base < (uint64_t)n) {
         while (started < n && started - (int)(hello_done - base) < o.concurrency) conn_start(v[started++]);
         poll_once(50);
-        if (failed > 0) die("%" PRIu64 " connections failed while opening (%" PRIu64 " of %d ready)", failed, hello_done - base, n);
+        if (failed > 0)
+            die("%" PRIu64 " connections failed while opening (%" PRIu64 " of %d ready)", failed,
+                hello_done - base, n);
         if (now_ns() > end) die("timeout: only %" PRIu64 " of %d connections ready", hello_done - base, n);
     }
 }
@@ -766,7 +884,8 @@ static void make_envs(int n, int to_subs)
         char to[48] = "";
         if (to_subs) snprintf(to, sizeof to, "%s", subs[i]->name);
         else if (o.to) snprintf(to, sizeof to, "%s", o.to);
-        pub_envlen[i] = build_env(pub_env[i], cap, "wsb-q-0000000000000000", c->name, *to ? to : NULL, o.size);
+        pub_envlen[i] =
+            build_env(pub_env[i], cap, "wsb-q-0000000000000000", c->name, *to ? to : NULL, o.size);
         env_idoff = (char *)memmem(pub_env[i], pub_envlen[i], "wsb-", 4) - pub_env[i];
     }
     env_len = pub_envlen[0];
@@ -778,14 +897,17 @@ static void header_json(void)
 }
 static void lat_json(void)
 {
-    printf(",\"n\":%" PRIu64 ",\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f", hist_n,
-        hist_pct(.5) / 1e3, hist_pct(.9) / 1e3, hist_pct(.99) / 1e3, hist_pct(.999) / 1e3, hist_max / 1e3);
+    printf(",\"n\":%" PRIu64
+           ",\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f",
+        hist_n, hist_pct(.5) / 1e3, hist_pct(.9) / 1e3, hist_pct(.99) / 1e3, hist_pct(.999) / 1e3,
+        hist_max / 1e3);
 }
 static void cpu_json(srv_t a, srv_t b, double wall, double mycpu, uint64_t per)
 {
     double cpu = b.cpu_s - a.cpu_s;
     double us = b.utime - a.utime, ss = b.stime - a.stime;
-    printf(",\"srv_cpu_util\":%.3f,\"srv_sys_share\":%.2f,\"cli_cpu_util\":%.3f,\"srv_cpu_us_per\":%.4f,\"rss_kb\":%ld",
+    printf(
+        ",\"srv_cpu_util\":%.3f,\"srv_sys_share\":%.2f,\"cli_cpu_util\":%.3f,\"srv_cpu_us_per\":%.4f,\"rss_kb\":%ld",
         cpu / wall, us + ss > 0 ? ss / (us + ss) : 0, mycpu / wall, per ? cpu * 1e6 / per : 0, b.rss_kb);
 }
 
@@ -795,7 +917,10 @@ static void settle_down(void)
     uint64_t quiet = now_ns(), last = quiet, limit = quiet + 20000000000ull;
     while (now_ns() - quiet < (uint64_t)(o.settle * 1e9) && now_ns() < limit) {
         poll_once(10);
-        if (total_reads != last) { last = total_reads; quiet = now_ns(); }
+        if (total_reads != last) {
+            last = total_reads;
+            quiet = now_ns();
+        }
     }
 }
 
@@ -822,12 +947,13 @@ static void setup_pubsub(void)
     for (int i = 0; i < o.stalled; i++) epoll_ctl(ep, EPOLL_CTL_DEL, stalled[i]->fd, NULL);
     if (o.neighbour > 0) {
         char *env = malloc(o.size + 4096);
-        neighbour_len = build_env(env, o.size + 4096, "wsb-q-0000000000000000", neighbour_a->name, NULL, o.size);
+        neighbour_len =
+            build_env(env, o.size + 4096, "wsb-q-0000000000000000", neighbour_a->name, NULL, o.size);
         neighbour_env = env;
     }
 }
 
-/* Read what waits for those that stalled, to learn whether the server has closed them, and with which code. */
+/* Read what waits for those that stalled: has the server closed them, and with which code? */
 static void read_stalled(void)
 {
     uint64_t end = now_ns() + 2000000000ull;
@@ -838,7 +964,8 @@ static void read_stalled(void)
 static void run_fanout(void)
 {
     setup_pubsub();
-    uint64_t t_start = now_ns(), t_meas = t_start + (uint64_t)(o.warmup * 1e9), t_end = t_meas + (uint64_t)(o.duration * 1e9);
+    uint64_t t_start = now_ns(), t_meas = t_start + (uint64_t)(o.warmup * 1e9),
+             t_end = t_meas + (uint64_t)(o.duration * 1e9);
     uint64_t d0 = 0, b0 = 0, p0 = 0, r0 = 0, tm = 0, last_progress = t_start, last_deliv = 0;
     srv_t s0 = {0};
     double c0 = 0;
@@ -847,19 +974,27 @@ static void run_fanout(void)
         if (!measuring && t >= t_meas) {
             measuring = 1;
             tm = t;
-            d0 = total_deliv; b0 = total_bytes; p0 = pub_seq; r0 = total_reads;
+            d0 = total_deliv;
+            b0 = total_bytes;
+            p0 = pub_seq;
+            r0 = total_reads;
             s0 = srv_sample();
             c0 = own_cpu();
         }
         if (t >= t_end) break;
-        if (total_deliv != last_deliv) { last_deliv = total_deliv; last_progress = t; }
-        else if (t - last_progress > 5000000000ull) die("stalled: published %" PRIu64 ", complete %" PRIu64 ", deliveries %" PRIu64, pub_seq, done_seq, total_deliv);
+        if (total_deliv != last_deliv) {
+            last_deliv = total_deliv;
+            last_progress = t;
+        } else if (t - last_progress > 5000000000ull)
+            die("stalled: published %" PRIu64 ", complete %" PRIu64 ", deliveries %" PRIu64, pub_seq,
+                done_seq, total_deliv);
         while (pub_seq - done_seq < (uint64_t)o.window) {
             int i = pub_seq % o.pubs;
             publish(pubs[i], 'q', pub_seq, pub_env[i], pub_envlen[i], env_idoff);
             pub_seq++;
         }
-        for (int i = 0; i < o.pubs; i++) if (pubs[i]->outlen && !pubs[i]->want_out) flush_out(pubs[i]);
+        for (int i = 0; i < o.pubs; i++)
+            if (pubs[i]->outlen && !pubs[i]->want_out) flush_out(pubs[i]);
         poll_once(100);
         if (failed) die("connection failed during run");
     }
@@ -868,7 +1003,9 @@ static void run_fanout(void)
     double wall = (t1 - tm) / 1e9;
     uint64_t d = total_deliv - d0;
     header_json();
-    printf(",\"subs\":%d,\"pubs\":%d,\"size\":%zu,\"window\":%d,\"deliv_per_s\":%.0f,\"msgs_per_s\":%.0f,\"mb_per_s\":%.1f,\"reads_per_deliv\":%.3f,\"gaps\":%" PRIu64 ",\"disorder\":%" PRIu64 ",\"noise\":%" PRIu64,
+    printf(
+        ",\"subs\":%d,\"pubs\":%d,\"size\":%zu,\"window\":%d,\"deliv_per_s\":%.0f,\"msgs_per_s\":%.0f,\"mb_per_s\":%.1f,\"reads_per_deliv\":%.3f,\"gaps\":%" PRIu64
+        ",\"disorder\":%" PRIu64 ",\"noise\":%" PRIu64,
         o.subs, o.pubs, env_len, o.window, d / wall, (pub_seq - p0) / wall, (total_bytes - b0) / wall / 1e6,
         d ? (double)(total_reads - r0) / d : 0, gaps, disorder, noise);
     if (o.neighbour > 0) lat_json();
@@ -892,7 +1029,13 @@ static void run_latency(void)
             if (rss > peak) peak = rss;
             sampled = t;
         }
-        if (!measuring && t >= t_meas) { measuring = 2; tm = t; d0 = total_deliv; s0 = srv_sample(); c0 = own_cpu(); }
+        if (!measuring && t >= t_meas) {
+            measuring = 2;
+            tm = t;
+            d0 = total_deliv;
+            s0 = srv_sample();
+            c0 = own_cpu();
+        }
         if (t >= t_end) break;
         while (t >= next) { /* open loop: latency counts from the intended time */
             if (measuring && t - next > maxlag) maxlag = t - next;
@@ -911,12 +1054,14 @@ static void run_latency(void)
     double wall = (t1 - tm) / 1e9;
     uint64_t d = total_deliv - d0;
     header_json();
-    printf(",\"subs\":%d,\"size\":%zu,\"rate\":%.0f,\"deliv_per_s\":%.0f,\"gaps\":%" PRIu64 ",\"disorder\":%" PRIu64 ",\"pub_lag_max_us\":%.0f",
+    printf(",\"subs\":%d,\"size\":%zu,\"rate\":%.0f,\"deliv_per_s\":%.0f,\"gaps\":%" PRIu64
+           ",\"disorder\":%" PRIu64 ",\"pub_lag_max_us\":%.0f",
         o.subs, env_len, o.rate, d / wall, gaps, disorder, maxlag / 1e3);
     if (o.memory) printf(",\"rss_peak_growth_kb\":%ld", peak - rss0);
     if (o.stalled) {
         read_stalled();
-        printf(",\"stalled\":%d,\"stalled_closed\":%d,\"stalled_code\":%d", o.stalled, stalled_closed, stalled_code);
+        printf(",\"stalled\":%d,\"stalled_closed\":%d,\"stalled_code\":%d", o.stalled, stalled_closed,
+            stalled_code);
     }
     lat_json();
     cpu_json(s0, s1, wall, own_cpu() - c0, d);
@@ -936,7 +1081,10 @@ static void run_pingpong(void)
     int n = o.pairs;
     size_t cap = o.size + 4096;
     conn **a = calloc(n, sizeof *a), **b = calloc(n, sizeof *b);
-    for (int w = 0; w < 2; w++) { pp_env[w] = calloc(n, sizeof(char *)); pp_len[w] = calloc(n, sizeof(size_t)); }
+    for (int w = 0; w < 2; w++) {
+        pp_env[w] = calloc(n, sizeof(char *));
+        pp_len[w] = calloc(n, sizeof(size_t));
+    }
     wrapbuf = malloc(cap + 256);
     for (int i = 0; i < n; i++) {
         add(a[i] = conn_new(PING_A, i, o.topics > 1 ? i % o.topics : i));
@@ -951,13 +1099,23 @@ static void run_pingpong(void)
     open_all(b, n, 60);
     open_all(a, n, 60);
     settle_down();
-    uint64_t t_meas = now_ns() + (uint64_t)(o.warmup * 1e9), t_end = t_meas + (uint64_t)(o.duration * 1e9), tm = 0, d0 = 0;
+    uint64_t t_meas = now_ns() + (uint64_t)(o.warmup * 1e9), t_end = t_meas + (uint64_t)(o.duration * 1e9),
+             tm = 0, d0 = 0;
     srv_t s0 = {0};
     double c0 = 0;
-    for (int i = 0; i < n; i++) { pp_t[i] = now_ns(); pp_send(a[i], 'q', 0); }
+    for (int i = 0; i < n; i++) {
+        pp_t[i] = now_ns();
+        pp_send(a[i], 'q', 0);
+    }
     for (;;) {
         uint64_t t = now_ns();
-        if (!measuring && t >= t_meas) { measuring = 2; tm = t; d0 = total_deliv; s0 = srv_sample(); c0 = own_cpu(); }
+        if (!measuring && t >= t_meas) {
+            measuring = 2;
+            tm = t;
+            d0 = total_deliv;
+            s0 = srv_sample();
+            c0 = own_cpu();
+        }
         if (t >= t_end) break;
         poll_once(o.spin ? 0 : 100);
         if (failed) die("connection failed during run");
@@ -966,7 +1124,8 @@ static void run_pingpong(void)
     srv_t s1 = srv_sample();
     double wall = (t1 - tm) / 1e9;
     header_json();
-    printf(",\"pairs\":%d,\"size\":%zu,\"rtt_per_s\":%.0f,\"deliv_per_s\":%.0f", n, pp_len[0][0], rtts / wall, (total_deliv - d0) / wall);
+    printf(",\"pairs\":%d,\"size\":%zu,\"rtt_per_s\":%.0f,\"deliv_per_s\":%.0f", n, pp_len[0][0], rtts / wall,
+        (total_deliv - d0) / wall);
     lat_json();
     cpu_json(s0, s1, wall, own_cpu() - c0, rtts);
     printf("}\n");
@@ -1023,15 +1182,18 @@ static void run_idle(void)
     while (now_ns() < e2) poll_once(50);
     srv_t s3 = srv_sample();
     header_json();
-    printf(",\"conns\":%d,\"topics\":%d,\"conn_per_s\":%.0f,\"rss_before_kb\":%ld,\"rss_after_kb\":%ld,\"kb_per_conn\":%.2f,\"idle_cpu_util\":%.4f,\"noise\":%" PRIu64,
-        o.conns, o.topics, o.conns / wall, s0.rss_kb, s2.rss_kb, (double)(s2.rss_kb - s0.rss_kb) / o.conns, (s3.cpu_s - s2.cpu_s) / ((now_ns() - t2) / 1e9), noise);
+    printf(
+        ",\"conns\":%d,\"topics\":%d,\"conn_per_s\":%.0f,\"rss_before_kb\":%ld,\"rss_after_kb\":%ld,\"kb_per_conn\":%.2f,\"idle_cpu_util\":%.4f,\"noise\":%" PRIu64,
+        o.conns, o.topics, o.conns / wall, s0.rss_kb, s2.rss_kb, (double)(s2.rss_kb - s0.rss_kb) / o.conns,
+        (s3.cpu_s - s2.cpu_s) / ((now_ns() - t2) / 1e9), noise);
     cpu_json(s0, s1, wall, own_cpu() - c0, o.conns);
     printf("}\n");
 }
 
 static void run_joins(void)
 {
-    uint64_t n = o.conns, tellings = n * (n + 1) / 2; /* each one is told of itself and of those that come after it */
+    uint64_t n = o.conns;
+    uint64_t tellings = n * (n + 1) / 2; /* each one is told of itself and of those that come after it */
     conn **v = calloc(n, sizeof *v);
     for (uint64_t i = 0; i < n; i++) add(v[i] = conn_new(PLAIN, i, 0));
     srv_t s0 = srv_sample();
@@ -1042,68 +1204,144 @@ static void run_joins(void)
     while (noise < tellings) {
         poll_once(50);
         if (failed) die("connection failed during run");
-        if (now_ns() - t0 > 60000000000ull) die("only %" PRIu64 " of %" PRIu64 " presence messages came", noise, tellings);
+        if (now_ns() - t0 > 60000000000ull)
+            die("only %" PRIu64 " of %" PRIu64 " presence messages came", noise, tellings);
     }
     double wall = (now_ns() - t0) / 1e9;
     srv_t s1 = srv_sample();
     header_json();
-    printf(",\"conns\":%" PRIu64 ",\"ready_s\":%.3f,\"settled_s\":%.3f,\"conn_per_s\":%.0f,\"noise\":%" PRIu64 ",\"reads\":%" PRIu64, n, ready_s, wall, n / wall, noise, total_reads);
+    printf(",\"conns\":%" PRIu64 ",\"ready_s\":%.3f,\"settled_s\":%.3f,\"conn_per_s\":%.0f,\"noise\":%" PRIu64
+           ",\"reads\":%" PRIu64,
+        n, ready_s, wall, n / wall, noise, total_reads);
     cpu_json(s0, s1, wall, own_cpu() - c0, n);
     printf("}\n");
 }
 
 int main(int argc, char **argv)
 {
-    static struct option L[] = {
-        {"addr", 1, 0, 'a'}, {"port", 1, 0, 'p'}, {"path", 1, 0, 'P'}, {"header", 1, 0, 'H'}, {"subproto", 1, 0, 1},
-        {"proto", 1, 0, 2}, {"mode", 1, 0, 'm'}, {"subs", 1, 0, 'n'}, {"pubs", 1, 0, 3}, {"topics", 1, 0, 4},
-        {"size", 1, 0, 's'}, {"window", 1, 0, 'w'}, {"rate", 1, 0, 'r'}, {"duration", 1, 0, 'd'}, {"warmup", 1, 0, 5},
-        {"settle", 1, 0, 6}, {"pairs", 1, 0, 7}, {"conns", 1, 0, 'c'}, {"concurrency", 1, 0, 'k'}, {"pid", 1, 0, 8},
-        {"ready", 1, 0, 9}, {"neighbour", 1, 0, 10}, {"deflate", 0, 0, 11}, {"stalled", 1, 0, 20}, {"memory", 0, 0, 21}, {"kind", 1, 0, 12}, {"to", 1, 0, 13},
-        {"payload", 1, 0, 14}, {"pubname", 1, 0, 15}, {"subname", 1, 0, 16}, {"spin", 0, 0, 17}, {"label", 1, 0, 18}, {"tokens", 1, 0, 19}, {0}};
+    static struct option L[] = {{"addr", 1, 0, 'a'}, {"port", 1, 0, 'p'}, {"path", 1, 0, 'P'},
+        {"header", 1, 0, 'H'}, {"subproto", 1, 0, 1}, {"proto", 1, 0, 2}, {"mode", 1, 0, 'm'},
+        {"subs", 1, 0, 'n'}, {"pubs", 1, 0, 3}, {"topics", 1, 0, 4}, {"size", 1, 0, 's'},
+        {"window", 1, 0, 'w'}, {"rate", 1, 0, 'r'}, {"duration", 1, 0, 'd'}, {"warmup", 1, 0, 5},
+        {"settle", 1, 0, 6}, {"pairs", 1, 0, 7}, {"conns", 1, 0, 'c'}, {"concurrency", 1, 0, 'k'},
+        {"pid", 1, 0, 8}, {"ready", 1, 0, 9}, {"neighbour", 1, 0, 10}, {"deflate", 0, 0, 11},
+        {"stalled", 1, 0, 20}, {"memory", 0, 0, 21}, {"kind", 1, 0, 12}, {"to", 1, 0, 13},
+        {"payload", 1, 0, 14}, {"pubname", 1, 0, 15}, {"subname", 1, 0, 16}, {"spin", 0, 0, 17},
+        {"label", 1, 0, 18}, {"tokens", 1, 0, 19}, {0}};
     int ch;
     while ((ch = getopt_long(argc, argv, "a:p:P:H:m:n:s:w:r:d:c:k:", L, NULL)) != -1) switch (ch) {
-        case 'a': o.addr = optarg; break;
-        case 'p': o.nports = 0; for (char *t = strtok(optarg, ","); t && o.nports < 8; t = strtok(NULL, ",")) o.ports[o.nports++] = atoi(t); break;
-        case 'P': o.path = optarg; break;
-        case 'H': if (o.nhdr < 8) o.hdr[o.nhdr++] = optarg; break;
-        case 1: o.subproto = optarg; break;
-        case 2: o.proto = optarg; break;
-        case 'm': o.mode = optarg; break;
-        case 'n': o.subs = atoi(optarg); break;
-        case 3: o.pubs = atoi(optarg); break;
-        case 4: o.topics = atoi(optarg); break;
-        case 's': o.size = atoi(optarg); break;
-        case 'w': o.window = atoi(optarg); break;
-        case 'r': o.rate = atof(optarg); break;
-        case 'd': o.duration = atof(optarg); break;
-        case 5: o.warmup = atof(optarg); break;
-        case 6: o.settle = atof(optarg); break;
-        case 7: o.pairs = atoi(optarg); break;
-        case 'c': o.conns = atoi(optarg); break;
-        case 'k': o.concurrency = atoi(optarg); break;
-        case 8: for (char *t = strtok(optarg, ","); t; t = strtok(NULL, ",")) if (o.npids < 32) o.pids[o.npids++] = atoi(t); break;
-        case 9: o.ready = optarg; break;
-        case 10: o.neighbour = atof(optarg); break;
-        case 11: o.deflate = 1; break;
-        case 12: o.kind = optarg; break;
-        case 13: o.to = optarg; break;
-        case 14: o.payload = optarg; break;
-        case 15: o.pubname = optarg; break;
-        case 16: o.subname = optarg; break;
-        case 17: o.spin = 1; break;
-        case 18: o.label = optarg; break;
-        case 19: read_tokens(optarg); break;
-        case 20: o.stalled = atoi(optarg); break;
-        case 21: o.memory = 1; break;
-        default: die("bad option; the comment on top of the source says what there is");
+        case 'a':
+            o.addr = optarg;
+            break;
+        case 'p':
+            o.nports = 0;
+            for (char *t = strtok(optarg, ","); t && o.nports < 8; t = strtok(NULL, ","))
+                o.ports[o.nports++] = atoi(t);
+            break;
+        case 'P':
+            o.path = optarg;
+            break;
+        case 'H':
+            if (o.nhdr < 8) o.hdr[o.nhdr++] = optarg;
+            break;
+        case 1:
+            o.subproto = optarg;
+            break;
+        case 2:
+            o.proto = optarg;
+            break;
+        case 'm':
+            o.mode = optarg;
+            break;
+        case 'n':
+            o.subs = atoi(optarg);
+            break;
+        case 3:
+            o.pubs = atoi(optarg);
+            break;
+        case 4:
+            o.topics = atoi(optarg);
+            break;
+        case 's':
+            o.size = atoi(optarg);
+            break;
+        case 'w':
+            o.window = atoi(optarg);
+            break;
+        case 'r':
+            o.rate = atof(optarg);
+            break;
+        case 'd':
+            o.duration = atof(optarg);
+            break;
+        case 5:
+            o.warmup = atof(optarg);
+            break;
+        case 6:
+            o.settle = atof(optarg);
+            break;
+        case 7:
+            o.pairs = atoi(optarg);
+            break;
+        case 'c':
+            o.conns = atoi(optarg);
+            break;
+        case 'k':
+            o.concurrency = atoi(optarg);
+            break;
+        case 8:
+            for (char *t = strtok(optarg, ","); t; t = strtok(NULL, ","))
+                if (o.npids < 32) o.pids[o.npids++] = atoi(t);
+            break;
+        case 9:
+            o.ready = optarg;
+            break;
+        case 10:
+            o.neighbour = atof(optarg);
+            break;
+        case 11:
+            o.deflate = 1;
+            break;
+        case 12:
+            o.kind = optarg;
+            break;
+        case 13:
+            o.to = optarg;
+            break;
+        case 14:
+            o.payload = optarg;
+            break;
+        case 15:
+            o.pubname = optarg;
+            break;
+        case 16:
+            o.subname = optarg;
+            break;
+        case 17:
+            o.spin = 1;
+            break;
+        case 18:
+            o.label = optarg;
+            break;
+        case 19:
+            read_tokens(optarg);
+            break;
+        case 20:
+            o.stalled = atoi(optarg);
+            break;
+        case 21:
+            o.memory = 1;
+            break;
+        default:
+            die("bad option; the comment on top of the source says what there is");
         }
     if (o.topics < 1) o.topics = 1;
     if (o.window >= (int)RING) die("window too large");
     dst.sin_family = AF_INET;
     inet_pton(AF_INET, o.addr, &dst.sin_addr);
     if ((ntohl(dst.sin_addr.s_addr) >> 24) != 127) die("only loopback addresses are allowed");
-    for (unsigned i = 0; i < sizeof protos / sizeof *protos; i++) if (!strcmp(protos[i].name, o.proto)) P = &protos[i];
+    for (unsigned i = 0; i < sizeof protos / sizeof *protos; i++)
+        if (!strcmp(protos[i].name, o.proto)) P = &protos[i];
     if (!P) die("unknown proto %s", o.proto);
     struct rlimit rl;
     getrlimit(RLIMIT_NOFILE, &rl);
