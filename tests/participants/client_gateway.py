@@ -102,6 +102,8 @@ class ScriptedGateway:
         self.url = ""
         self.refusals: list[Response] = []
         """Answers to the next handshakes, before any is let in."""
+        self.broken_handshakes = 0
+        """How many of the next handshakes end as a broken TCP connection."""
         self.requests: list[Request] = []
         self._visits: asyncio.Queue[Visit] = asyncio.Queue()
         self._ids = count(1)
@@ -141,6 +143,9 @@ class ScriptedGateway:
 
     def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         self.requests.append(request)
+        if self.broken_handshakes:
+            self.broken_handshakes -= 1
+            connection.transport.abort()
         return self.refusals.pop(0) if self.refusals else None
 
     async def handle(self, connection: ServerConnection) -> None:

@@ -304,6 +304,28 @@ def test_a_pause_is_anywhere_up_to_its_most_and_never_endless(tries: int, at_lea
     assert at_least is None or delay >= min(at_least, LONGEST_WAIT_S)
 
 
+async def test_a_gateway_that_cannot_be_reached_for_a_while_is_tried_until_it_can() -> None:
+    async with scripted_gateway() as gateway, gateway.connect(open_timeout=1.0) as (me, visit):
+        events = me.events()
+        gateway.broken_handshakes = 3
+        await visit.close(1012)
+        await (await gateway.next_visit()).welcome("me", "chat")
+
+        await until_connected_again(events)
+        assert len(gateway.requests) == 5
+
+
+async def test_a_reconnect_without_a_welcome_is_tried_again() -> None:
+    async with scripted_gateway() as gateway, gateway.connect(open_timeout=0.2) as (me, visit):
+        events = me.events()
+        await visit.close(1012)
+        await gateway.next_visit()  # and says nothing
+        await (await gateway.next_visit()).welcome("me", "chat")
+
+        await until_connected_again(events)
+        assert me.connected
+
+
 async def test_without_reconnect_a_loss_is_the_end() -> None:
     async with scripted_gateway() as gateway, gateway.connect(reconnect=False) as (me, visit):
         await visit.close(1012, "going away")
