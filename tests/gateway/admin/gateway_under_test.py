@@ -36,9 +36,11 @@ class Ear:
 
     heard: list[dict[str, Any]] = field(default_factory=list)
     closed: CloseCode | None = None
+    waiting_bytes: int = 0
 
-    def send(self, data: bytes) -> None:
-        self.heard.append(orjson.loads(data))
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        assert frames.endswith(envelopes[-1])
+        self.heard += [orjson.loads(data) for data in envelopes]
 
     def close(self, code: CloseCode) -> None:
         self.closed = code
