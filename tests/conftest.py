@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.redis_server import RedisServer, running_redis
@@ -35,6 +36,13 @@ def _settings_of_the_machine_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have MCPX_* set for real work; no test reads or changes that."""
     for name in [name for name in os.environ if name.startswith("MCPX_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logs_go_where_they_went() -> Iterator[None]:
+    """A command that ran in this process has sent its logs to a stream that is closed by now."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

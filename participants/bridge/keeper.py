@@ -112,16 +112,18 @@ class _Family:
 def _wait_for_a_reason_to_end(family: _Family, lifeline: int, woken: int) -> None:
     """Return when the command is gone, a signal asks to stop, or its time after the bridge let go is over."""
     deadline: float | None = None
-    watched = [lifeline, woken]
+    watched = select.poll()  # unlike `select.select` it takes descriptors beyond 1023
+    watched.register(lifeline, select.POLLIN)
+    watched.register(woken, select.POLLIN)
     while not family.is_gone() and not family.command_is_gone:
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             return
-        ready, _, _ = select.select(watched, [], [], left)
+        ready = {descriptor for descriptor, _ in watched.poll(None if left is None else left * 1000)}
         if woken in ready and any(number != signal.SIGCHLD for number in os.read(woken, 4096)):
             return
         if lifeline in ready and not os.read(lifeline, 4096):
-            watched.remove(lifeline)
+            watched.unregister(lifeline)
             deadline = time.monotonic() + TO_READ_END_OF_INPUT_S
 
 

@@ -73,7 +73,9 @@ class Seat:
         return await self.next_of("system/error")
 
     async def heard(self) -> list[JsonObject]:
-        """Return everything heard until a marker, sent now, comes by."""
+        """Return everything heard until a marker comes by, sent after what was sent here is dealt with."""
+        async with asyncio.timeout(PATIENCE_S):
+            await (await self.socket.ping())  # answered in its turn: the gateway has read what came before
         marker = await self.topic.mark()
         heard: list[JsonObject] = []
         while True:
@@ -170,7 +172,7 @@ class TopicUnderTest:
             proxy=None,
             open_timeout=PATIENCE_S,
             max_size=None,
-            **options,
+            **{"max_queue": None, **options},
         )
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
@@ -184,3 +185,11 @@ async def test_lines_that_are_no_messages_are_passed_over() -> None:
 
     assert facts.name == "test server"
     assert facts.version == "2025-06-18"
+
+
+async def test_a_server_is_kept_by_one_that_has_more_files_open_than_select_knows() -> None:
+    with ExitStack() as many:
+        for _ in range(1100):
+            many.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        async with asyncio.timeout(20), running(command()) as child:
+            assert len(await family_of(child)) == 2
