@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -193,3 +194,16 @@ async def test_a_server_is_kept_by_one_that_has_more_files_open_than_select_know
             many.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         async with asyncio.timeout(20), running(command()) as child:
             assert len(await family_of(child)) == 2
+
+
+async def test_a_process_with_thousands_of_open_files_bridges_too() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+        for _ in range(1100):  # `select` stops at 1023
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        async with asyncio.timeout(20), running(command()) as child:
+            await family_of(child)
+
+        assert child.status == 0
