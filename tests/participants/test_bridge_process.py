@@ -188,14 +188,6 @@ async def test_lines_that_are_no_messages_are_passed_over() -> None:
     assert facts.version == "2025-06-18"
 
 
-async def test_a_server_is_kept_by_one_that_has_more_files_open_than_select_knows() -> None:
-    with ExitStack() as many:
-        for _ in range(1100):
-            many.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-        async with asyncio.timeout(20), running(command()) as child:
-            assert len(await family_of(child)) == 2
-
-
 async def test_a_process_with_thousands_of_open_files_bridges_too() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with ExitStack() as opened:
