@@ -327,6 +327,14 @@ def test_what_is_no_amendment_is_not_read_as_one(value: dict[str, Any]) -> None:
         Amendment.from_json(value)
 
 
+def test_a_removal_that_was_undone_for_good_does_not_come_back_with_a_shorter_promotion() -> None:
+    amendment = amend(NOTHING, remove=["chat"], now=NOW)
+    amendment = amend(amendment, add=["chat"], now=NOW)
+    amendment = amend(amendment, add=["chat"], expires_at=NOW + 5, now=NOW)
+
+    assert effective(["chat"], [amendment], NOW + 6) == ("chat",)
+
+
 def calls() -> st.SearchStrategy[list[tuple[list[str], list[str], float | None]]]:
     few: Iterable[str] = ("chat", "x/a", "x/b", "y/c")
     some = st.lists(st.sampled_from(list(few)), max_size=2)
@@ -346,7 +354,13 @@ def test_for_each_pattern_the_newest_call_in_force_decides(
         for effect, named in ((Effect.REMOVED, remove), (Effect.ADDED, add)):
             for pattern in named:
                 told = newest.setdefault(pattern, [])
-                told[:] = [(before, end) for before, end in told if before is not effect]
+                # What a later call outlasts is undone for good: it does not come back when a
+                # third call shortens the second.
+                told[:] = [
+                    (before, end)
+                    for before, end in told
+                    if before is not effect and until is not None and (end is None or end > until)
+                ]
                 told.append((effect, until))
 
     expected = {
