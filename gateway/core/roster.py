@@ -68,13 +68,13 @@ class Roster:
         """What one connection may do."""
         return self._by_participant[self._records[connection].participant][connection]
 
-    def join(self, entry: Joined) -> bool:
-        """Add a connection. Return whether what the roster shows has changed."""
+    def join(self, entry: Joined) -> None:
+        """Add a connection."""
         record = entry.record
         self._records[record.connection] = record
         self._keep_newer(record.participant, entry.version, entry.amendments)
         self._by_participant.setdefault(record.participant, {})[record.connection] = ()
-        return self._recompute(record.participant, record.at)
+        self._recompute(record.participant, record.at)
 
     def leave(self, connection: str, at: float) -> tuple[str, bool] | None:
         """

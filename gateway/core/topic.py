@@ -94,7 +94,7 @@ class Topic:
         return tuple(member for member in self._directed if member.id in named)
 
     def _joined(self, entry: Joined) -> Sequence[Effect]:
-        changed = self.roster.join(entry)
+        self.roster.join(entry)
         effects: list[Effect] = []
         member = self.members.get(entry.record.connection)
         if member is not None:
@@ -109,8 +109,9 @@ class Topic:
         effects += self._welcome_again(entry.record.participant, entry.record.at)
         if member is not None:
             effects.append(Welcome(member, self._welcome(member, entry.record.at)))
-        if changed:
-            effects.append(self._presence(entry.record.participant, entry.record.at))
+        # Told of one already here, too: this connection has heard nothing yet, and who waits
+        # for an answer (a pending proposal) must know that somebody new is listening.
+        effects.append(self._presence(entry.record.participant, entry.record.at))
         return effects
 
     def _left(self, connections: Sequence[str], at: float) -> Sequence[Effect]:

@@ -195,6 +195,26 @@ async def test_a_browser_that_opens_ten_seconds_later_and_one_that_reloads_can_s
     assert (house.folder / "late.txt").read_text() == "late"
 
 
+@spec("mcpx main job latecomer", "mcpx proposals sent again")
+async def test_a_second_browser_of_the_same_person_sees_what_is_pending_and_either_can_approve(
+    house: House, agent: Participant, chromium: Any
+) -> None:
+    contexts = [await chromium.new_context() for _ in range(2)]
+    first = await house.open(contexts[0], "ann")
+    call = await proposing(agent, house.folder / "twice.txt", "by the second")
+    await expect(card(first)).to_be_visible()
+
+    second = await house.open(contexts[1], "ann")
+    await card(second).get_by_test_id("approve").click()
+
+    assert (await result(call)).fulfilled_by == "ann"
+    assert (house.folder / "twice.txt").read_text() == "by the second"
+    for page in (first, second):
+        await expect(card(page, "executed")).to_contain_text("ann")
+    for context in contexts:
+        await context.close()
+
+
 @spec("mcpx main job edited", "mcpx proposals edited")
 async def test_an_edited_call_runs_edited(house: House, agent: Participant, context: BrowserContext) -> None:
     ann = await house.open(context, "ann")

@@ -136,18 +136,9 @@ class TopicUnderTest:
             seat = Seat(self, id, socket, {})
             seat.welcome = await seat.next()
             assert seat.welcome["kind"] == "system/welcome"
-            others = {one["id"] for one in seat.welcome["payload"]["participants"]}
-            if id not in others:
-                await self._own_join(seat)
+            own_join = await seat.next()
+            assert own_join["payload"]["participant"]["id"] == id
             yield seat
-
-    async def _own_join(self, seat: Seat) -> None:
-        # A second connection of one already here brings no presence unless it may do more:
-        # so the marker, and not the presence, says that the join is over.
-        if self._conductor is None:
-            await seat.next()
-        else:
-            await seat.heard()
 
     def connect(
         self,
