@@ -63,6 +63,17 @@ class AccessRevoked(GatewayError):
         return "this token has been revoked"
 
 
+class TopicFull(GatewayError):
+    """As many connections as a topic may have are in it."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"{self.most} connections are in this topic already; come again when somebody has left"
+
+
 class _JudgedAnew(Exception):
     """A join was judged by rights that have changed since."""
 
@@ -106,9 +117,12 @@ class Node:
         metrics: Metrics,
         rate: Rate,
         max_envelope_bytes: int = 1 << 20,
+        max_topic_connections: int = 0,
     ) -> None:
+        """`max_topic_connections`: on all nodes together; 0 is no bound."""
         self.id, self.broker, self.metrics = id, broker, metrics
         self.max_envelope_bytes = max_envelope_bytes
+        self._max_topic_connections = max_topic_connections
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
         self._holding = Holding(broker)
@@ -179,16 +193,24 @@ class Node:
 
         Raises:
             AccessRevoked: its token has been revoked.
+            TopicFull: as many are in the topic as may be.
             BrokerUnavailable: the store does not answer.
         """
         if self.is_draining:
             raise BrokerUnavailable("this node is going away")
         held = await self._holding.hold(topic)
         try:
+            self._check_room(held)
             return await self._admission(held, claims)
         except BaseException:
             self._holding.release(held)
             raise
+
+    def _check_room(self, held: Held) -> None:
+        # The roster knows every node's; the holders here count who is on the way in, this one included.
+        most = self._max_topic_connections
+        if most and max(len(held.topic.roster) + 1, held.holders) > most:
+            raise TopicFull(most)
 
     def dismiss(self, admission: Admission) -> None:
         """The participant will not join after all."""

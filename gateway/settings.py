@@ -59,6 +59,14 @@ class Settings:
     """Besides loopback and the bound address; a name, without port."""
     rate_limit: Rate = field(default_factory=Rate)
     """Envelopes per second and burst, for a connection and for a participant's connections together."""
+    join_rate: Rate = field(default_factory=lambda: Rate(20, 200))
+    """Handshakes per second and burst, for a participant on this node."""
+    max_token_connections: int = 64
+    """Open on this node with one token; 0 is no bound, here and below."""
+    max_address_connections: int = 0
+    """Open on this node from one address; behind a balancer all have the balancer's."""
+    max_topic_connections: int = 10_000
+    """In one topic, on all nodes together: each envelope is written to each of them."""
     max_envelope_bytes: int = 1 << 20
     outbox_bytes: int = 8 << 20
     """Bytes that may wait for one connection."""
@@ -117,6 +125,9 @@ class Settings:
             raise SettingsError(
                 "MCPX_JWT_SECRET", "give one of MCPX_JWT_SECRET, MCPX_JWT_KEY_FILE, MCPX_JWKS_URL"
             )
+        for name in ("max_token_connections", "max_address_connections", "max_topic_connections"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"MCPX_{name.upper()}", "must be 0, which is no bound, or more")
         if self.max_envelope_bytes < 1024:
             raise SettingsError("MCPX_MAX_ENVELOPE_BYTES", "must be at least 1024")
         for origin in self.allowed_origins:
@@ -286,6 +297,10 @@ _READERS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "MCPX_ALLOWED_ORIGINS": _names,
     "MCPX_ALLOWED_HOSTS": _names,
     "MCPX_RATE_LIMIT": _rate,
+    "MCPX_JOIN_RATE": _rate,
+    "MCPX_MAX_TOKEN_CONNECTIONS": _whole,
+    "MCPX_MAX_ADDRESS_CONNECTIONS": _whole,
+    "MCPX_MAX_TOPIC_CONNECTIONS": _whole,
     "MCPX_MAX_ENVELOPE_BYTES": _whole,
     "MCPX_OUTBOX_BYTES": _whole,
     "MCPX_OUTBOX_SECONDS": _number,

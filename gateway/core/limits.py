@@ -46,6 +46,10 @@ class Bucket:
         self._level = level
         return max(1, math.ceil((1.0 - level) / self._per_second * 1000))
 
+    def is_full(self, now: float) -> bool:
+        """Whether nothing that was taken is missing any more: a new bucket would be no different."""
+        return self._level + (now - self._at) * self._per_second >= self._burst
+
 
 class RefusalStreak:
     """Whether a connection has been refused without pause for too long."""

@@ -30,6 +30,7 @@ from gateway.http.metrics_port import served_beside
 from gateway.http.ops import metrics_app, ops_routes
 from gateway.http.pages import page_routes
 from gateway.http.problems import EXCEPTION_HANDLERS
+from gateway.http.turnstile import DoorLimits
 from gateway.http.websocket import OutboxLimits, WebSocketDoor
 from gateway.keys import Keys
 from gateway.logs import configure_logs
@@ -65,6 +66,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         metrics=metrics,
         rate=settings.rate_limit,
         max_envelope_bytes=settings.max_envelope_bytes,
+        max_topic_connections=settings.max_topic_connections,
     )
     guard = Guard.of(settings.host, settings.allowed_hosts, settings.allowed_origins)
     door = WebSocketDoor(
@@ -74,6 +76,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         clock=clock,
         new_id=new_id,
         limits=OutboxLimits(settings.outbox_bytes, settings.outbox_seconds),
+        door_limits=DoorLimits(
+            settings.max_token_connections, settings.max_address_connections, settings.join_rate
+        ),
         handshake_timeout_s=settings.handshake_timeout_s,
     )
 

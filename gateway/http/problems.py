@@ -52,6 +52,7 @@ class ProblemCode(StrEnum):
     INVALID_PATTERN = "invalid_pattern"
     UPGRADE_REQUIRED = "upgrade_required"
     TOO_MANY_REQUESTS = "too_many_requests"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     REFUSED = "refused"
     INTERNAL = "internal"
     BROKER_UNAVAILABLE = "broker_unavailable"
@@ -87,6 +88,7 @@ PROBLEMS: Final[Mapping[ProblemCode, ProblemType]] = {
     ProblemCode.INVALID_PATTERN: ProblemType(422, "This is no capability pattern"),
     ProblemCode.UPGRADE_REQUIRED: ProblemType(426, "This address speaks WebSocket"),
     ProblemCode.TOO_MANY_REQUESTS: ProblemType(429, "Too many requests"),
+    ProblemCode.TOO_MANY_CONNECTIONS: ProblemType(429, "As many connections as may be are here already"),
     ProblemCode.REFUSED: ProblemType(400, "The request is refused"),
     ProblemCode.INTERNAL: ProblemType(500, "The gateway failed; its log says why"),
     ProblemCode.BROKER_UNAVAILABLE: ProblemType(503, "The store of topics and rights does not answer"),

@@ -22,7 +22,8 @@ from gateway.http.framed import FramedOutbox, Seat
 from gateway.http.guard import Guard, refuse
 from gateway.http.outbox import SocketOutbox, Texts
 from gateway.http.problems import Problem, ProblemCode
-from gateway.node import AccessRevoked, Admission, Node
+from gateway.http.turnstile import DoorLimits, Pass, Turnstile
+from gateway.node import AccessRevoked, Admission, Node, TopicFull
 from gateway.transport import EXTENSION, WebSocketTransport
 from schemas import CLOSE_REASONS, CloseCode, EnvelopeTooLarge, is_topic
 
@@ -45,7 +46,7 @@ class WebSocketDoor:
     """
     An ASGI application for `/ws`.
 
-    It answers the handshake (401, 400, 403, 503 as problem+json), then moves
+    It answers the handshake (401, 400, 403, 429, 503 as problem+json), then moves
     text frames between the socket and the node. A plain GET gets the same
     answers, since a browser cannot read a failed upgrade, and 426 when all is well.
     """
@@ -59,9 +60,11 @@ class WebSocketDoor:
         clock: Clock,
         new_id: Callable[[], str],
         limits: OutboxLimits,
+        door_limits: DoorLimits,
         handshake_timeout_s: float = 10.0,
     ) -> None:
         self._node, self._read_token, self._guard = node, read_token, guard
+        self._turnstile = Turnstile(door_limits)
         self._clock, self._new_id = clock, new_id
         self._limits, self._handshake_timeout_s = limits, handshake_timeout_s
         self._texts = Texts()
@@ -69,28 +72,48 @@ class WebSocketDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             mode, topic, claims = self._read_handshake(scope)
+            used = self._turnstile.enter(
+                jti=claims.jti,
+                participant=claims.id,
+                address=(scope.get("client") or ("",))[0],
+                monotonic=self._clock.monotonic(),
+            )
             try:
-                async with asyncio.timeout(self._handshake_timeout_s):
-                    admission = await self._node.admit(topic, claims)
-            except (BrokerUnavailable, TimeoutError):
-                code = ProblemCode.DRAINING if self._node.is_draining else ProblemCode.BROKER_UNAVAILABLE
-                raise Problem(code) from None
-            except AccessRevoked as error:
-                raise Problem(
-                    ProblemCode.TOKEN_REFUSED, f"{error}; ask for a new one", reason="revoked"
-                ) from None
-            if scope["type"] == "http":
-                self._node.dismiss(admission)
-                raise Problem(
-                    ProblemCode.UPGRADE_REQUIRED, "Connect with a WebSocket client; the token is fine"
-                )
+                admission = await self._admit(topic, claims, scope)
+            except BaseException:
+                self._turnstile.leave(used)
+                raise
         except Problem as problem:
             if problem.code is not ProblemCode.UPGRADE_REQUIRED:
                 self._node.metrics.handshake_refused(str(problem.facts.get("reason", problem.code)))
                 log.warning("handshake.refused", reason=str(problem.code), why=problem.detail)
             await refuse(problem, scope, receive, send)
             return
-        await self._serve(admission, mode, scope, receive, send)
+        await self._serve(admission, mode, used, scope, receive, send)
+
+    async def _admit(self, topic: str, claims: ParticipantClaims, scope: Scope) -> Admission:
+        """
+        Ask the node.
+
+        Raises:
+            Problem: what to answer, 426 to a plain GET included.
+        """
+        try:
+            async with asyncio.timeout(self._handshake_timeout_s):
+                admission = await self._node.admit(topic, claims)
+        except (BrokerUnavailable, TimeoutError):
+            code = ProblemCode.DRAINING if self._node.is_draining else ProblemCode.BROKER_UNAVAILABLE
+            raise Problem(code) from None
+        except AccessRevoked as error:
+            raise Problem(
+                ProblemCode.TOKEN_REFUSED, f"{error}; ask for a new one", reason="revoked"
+            ) from None
+        except TopicFull as full:
+            raise Problem(ProblemCode.TOO_MANY_CONNECTIONS, str(full), per="topic", most=full.most) from None
+        if scope["type"] == "http":
+            self._node.dismiss(admission)
+            raise Problem(ProblemCode.UPGRADE_REQUIRED, "Connect with a WebSocket client; the token is fine")
+        return admission
 
     def _read_handshake(self, scope: Scope) -> tuple[Mode, str, ParticipantClaims]:
         """
@@ -119,34 +142,55 @@ class WebSocketDoor:
         return mode, topic, claims
 
     async def _serve(
-        self, admission: Admission, mode: Mode, scope: Scope, receive: Receive, send: Send
+        self, admission: Admission, mode: Mode, used: Pass, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        is_handed_over = False
+        try:
+            if not await self._accept(admission, scope, receive, send):
+                return
+            transport = scope.get("extensions", {}).get(EXTENSION)
+            if isinstance(transport, WebSocketTransport):
+                is_handed_over = await self._hand_over(admission, mode, used, transport, send)
+            else:
+                await self._converse(admission, mode, receive, send)
+        finally:
+            if not is_handed_over:
+                self._turnstile.leave(used)
+
+    async def _accept(self, admission: Admission, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Say yes, and return whether there is still somebody to hear it."""
         try:
             message = await receive()
             if message["type"] != "websocket.connect":
                 self._node.dismiss(admission)
-                return
+                return False
             offered = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
             await send({"type": "websocket.accept", "subprotocol": offered})
         except BaseException:
             self._node.dismiss(admission)
             raise
-        transport = scope.get("extensions", {}).get(EXTENSION)
-        if isinstance(transport, WebSocketTransport):
-            await self._hand_over(admission, mode, transport, send)
-        else:
-            await self._converse(admission, mode, receive, send)
+        return True
 
     async def _hand_over(
-        self, admission: Admission, mode: Mode, transport: WebSocketTransport, send: Send
-    ) -> None:
-        """Join, and leave the frames to the transport: nothing of the handshake is kept."""
+        self, admission: Admission, mode: Mode, used: Pass, transport: WebSocketTransport, send: Send
+    ) -> bool:
+        """
+        Join, and leave the frames to the transport: nothing of the handshake is kept.
+
+        Return whether it was done; then the pass comes back when the connection ends.
+        """
         outbox = FramedOutbox(max_seconds=self._limits.max_seconds, monotonic=self._clock.monotonic)
         member = await self._join(admission, mode, outbox, send)
         if member is None:
-            return
-        seat = Seat(self._node, member, farewell=self._too_large, left=self._left)
+            return False
+
+        def left(member: Member, code: int) -> None:
+            self._turnstile.leave(used)
+            self._left(member, code)
+
+        seat = Seat(self._node, member, farewell=self._too_large, left=left)
         outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes))
+        return True
 
     async def _join(
         self, admission: Admission, mode: Mode, outbox: SocketOutbox | FramedOutbox, send: Send

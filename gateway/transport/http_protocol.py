@@ -1,32 +1,105 @@
-"""uvicorn's HTTP protocol, with a deadline for the request's head."""
+"""uvicorn's HTTP protocol, with a deadline for each request and a bound for its head."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_BODY_FACTOR: Final = 3
+"""A body may take so many times as long as a head."""
+
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 29\r\n"
+    b"connection: close\r\n\r\n"
+    b"The request head is too large"
+)
+
+
+class HeadTooLarge(Exception):
+    """Raised through the parser, which stops for it."""
+
 
 class HttpTransport(HttpToolsProtocol):
-    """An HTTP connection that is closed when its first request does not come in time."""
+    """An HTTP connection that is closed when a request does not come in time, or has an endless head."""
 
     head_timeout_s: ClassVar[float] = 10.0
-    """Seconds from the connection's start to the end of the first request's headers."""
+    """Seconds from the connection's start, or a later request's, to the end of its headers."""
+    max_head_bytes: ClassVar[int] = 32_768
+    """Of the request line and headers together; more is answered 431."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    """Read of a head that is not complete: a long value is shown by the parser only at its end."""
+    _shown_bytes = 0
+    """Shown of it by the parser."""
+    _is_in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(self.head_timeout_s, transport.abort)
+        self._due_in(self.head_timeout_s)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > self.max_head_bytes:
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = self._shown_bytes = 0
+        if self._deadline is None:
+            self._due_in(self.head_timeout_s)
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._shown_bytes += size
+        if self._shown_bytes > self.max_head_bytes:
+            raise HeadTooLarge
 
     def on_headers_complete(self) -> None:
-        self._met()
+        self._is_in_head = False
+        # A trickled body would keep the connection for as long as it likes, answered or not.
+        self._due_in(self.head_timeout_s * _BODY_FACTOR)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._met()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._met()
+        super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._met()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        if self._shown_bytes > self.max_head_bytes:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse_head(self) -> None:
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
+
+    def _due_in(self, seconds: float) -> None:
+        self._met()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
     def _met(self) -> None:
         if self._deadline is not None:

@@ -1,0 +1,109 @@
+"""Requests that never end: their heads are bounded in size, and everything in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.transport.uvicorn_server import serving
+
+HEAD = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+ANSWERED = b"HTTP/1.1 200"
+
+
+@asynccontextmanager
+async def dialed(
+    tmp_path: Path, timeout_s: str = "10"
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A bare connection to the gateway."""
+    async with serving(tmp_path, env={"MCPX_HANDSHAKE_TIMEOUT_S": timeout_s}) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """All that comes until the gateway closes; a reset is an end too."""
+    received = b""
+    async with asyncio.timeout(5):
+        try:
+            while data := await reader.read(65536):
+                received += data
+        except ConnectionResetError:
+            pass
+    return received
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(HEAD + b"A: b\r\n" * 8_000, id="many headers"),
+        pytest.param(HEAD + b"A: " + b"b" * 40_000, id="a value without end"),
+        pytest.param(HEAD + b"A" * 40_000, id="a name without end"),
+        pytest.param(b"GET /" + b"a" * 40_000, id="an address without end"),
+        pytest.param(HEAD + b"A: " + b"b" * 40_000 + b"\r\n\r\n", id="in one piece"),
+        pytest.param(HEAD + b"\r\n" + HEAD + b"A: b\r\n" * 8_000, id="a later request"),
+    ],
+)
+async def test_a_head_over_the_limit_is_answered_431(tmp_path: Path, head: bytes) -> None:
+    async with dialed(tmp_path) as (reader, writer):
+        for at in range(0, len(head), 4_096):
+            writer.write(head[at : at + 4_096])
+        received = await rest(reader)
+
+    assert b"HTTP/1.1 431 " in received
+
+
+async def test_a_head_below_the_limit_is_read(tmp_path: Path) -> None:
+    async with dialed(tmp_path) as (reader, writer):
+        writer.write(HEAD + b"A: " + b"b" * 30_000 + b"\r\n\r\n")
+
+        assert await reader.readuntil(b"\r\n") == b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(HEAD, id="half a head"),
+        pytest.param(HEAD + b"\r\n" + HEAD, id="half a later head"),
+        pytest.param(
+            b"POST /admin/revocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500\r\n\r\n{",
+            id="half a body",
+        ),
+    ],
+)
+async def test_what_does_not_come_to_its_end_in_time_is_cut_off_however_it_trickles(
+    tmp_path: Path, sent: bytes
+) -> None:
+    async with dialed(tmp_path, timeout_s="0.3") as (reader, writer):
+        writer.write(sent)
+
+        async def trickle() -> None:
+            while sent:
+                await asyncio.sleep(0.05)  # the pace of the attack, not a wait
+                writer.write(b"x")
+
+        trickling = asyncio.create_task(trickle())
+        try:
+            received = await rest(reader)
+        finally:
+            trickling.cancel()
+            await asyncio.gather(trickling, return_exceptions=True)
+
+    assert received.count(b"HTTP/1.1 ") == sent.count(b"\r\n\r\n")
+
+
+async def test_who_has_asked_and_been_answered_may_ask_again(tmp_path: Path) -> None:
+    async with dialed(tmp_path, timeout_s="0.3") as (reader, writer):
+        for _ in range(10):
+            writer.write(HEAD + b"\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(ANSWERED)
+            assert await reader.readexactly(3) == b"ok\n"
+            await asyncio.sleep(0.05)  # together longer than the deadline of one
