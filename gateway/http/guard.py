@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.problems import Problem, ProblemCode
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_NAME_AND_PORT = re.compile(r"(.*):(\d{1,5})", re.ASCII)
 _DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -69,10 +71,8 @@ def parse_origin(text: str) -> tuple[str, str, int] | None:
 
 
 def _split_host(header: str) -> tuple[str, int | None]:
-    name, colon, port = header.rpartition(":")
-    if not colon or not port.isdigit():
-        return header.lower(), None
-    return name.lower(), int(port)
+    found = _NAME_AND_PORT.fullmatch(header)
+    return (found[1].lower(), int(found[2])) if found else (header.lower(), None)
 
 
 class HostCheck:

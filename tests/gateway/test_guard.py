@@ -24,6 +24,9 @@ GUARD = Guard.of("10.0.0.5", ["Chat.Example"], ["https://app.example", "http://l
         ("chat.example.evil.example", False),
         ("chat.example@evil.example", False),
         ("", False),
+        ("127.0.0.1:", False),
+        ("127.0.0.1:\u00b2", False),
+        ("127.0.0.1:" + "9" * 5000, False),
         (None, False),
     ],
 )
