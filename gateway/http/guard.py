@@ -29,8 +29,8 @@ class Guard:
     @classmethod
     def of(cls, bound: str, hosts: Iterable[str], origins: Iterable[str]) -> Guard:
         """Answer as loopback, as the bound address, and as the configured names."""
-        own = {bound.lower()} if bound not in ("0.0.0.0", "::", "") else set()  # noqa: S104 - compared, not bound
-        names = _LOOPBACK | own | {host.lower() for host in hosts}
+        own = {bound} if bound not in ("0.0.0.0", "::", "") else set()  # noqa: S104 - compared, not bound
+        names = _LOOPBACK | {_as_in_url(name) for name in (*own, *hosts)}
         known = {origin for text in origins if (origin := parse_origin(text)) is not None}
         return cls(frozenset(names), frozenset(known))
 
@@ -66,8 +66,13 @@ def parse_origin(text: str) -> tuple[str, str, int] | None:
     is_bare = not (parts.path or parts.query or parts.fragment or parts.username or parts.password)
     if parts.scheme not in ("http", "https") or not parts.hostname or not is_bare:
         return None
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return parts.scheme, name.lower(), port or _DEFAULT_PORTS[parts.scheme]
+    return parts.scheme, _as_in_url(parts.hostname), port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _as_in_url(host: str) -> str:
+    """Return a host's name as URLs and headers have it: an IPv6 address stands in brackets."""
+    name = host.lower()
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 
 def _split_host(header: str) -> tuple[str, int | None]:

@@ -34,6 +34,13 @@ def test_a_host_is_known_by_its_whole_name(header: str | None, known: bool) -> N
     assert GUARD.knows_host(header) is known
 
 
+@spec("mcpx identity hosts")
+@pytest.mark.parametrize("guard", [Guard.of("FD00::5", [], []), Guard.of("", ["fd00::5"], [])])
+def test_an_ipv6_address_is_known_as_urls_have_it(guard: Guard) -> None:
+    assert guard.knows_host("[fd00::5]:8080")
+    assert guard.lets_in("http://[fd00::5]:8080", "[fd00::5]:8080", "ws")
+
+
 def test_listening_on_every_address_makes_no_name_of_it() -> None:
     assert not Guard.of("0.0.0.0", [], []).knows_host("0.0.0.0:8080")
 
