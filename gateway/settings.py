@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,22 @@ _NOT_OURS: Final = frozenset({"MCPX_TOKEN", "MCPX_ADMIN_TOKEN", "MCPX_URL", "MCP
 """Names that the command line reads; the gateway lets them pass."""
 
 _TEST_PREFIX: Final = "MCPX_TEST_"
+
+_PORT: Final = (0, 65_535, "must be 0 to 65535")
+_CONNECTIONS: Final = (0, 10**9, "must be 0, which is no bound, or at most 1000000000")
+_BYTES: Final = (1024, 1 << 40, "must be at least 1024, and at most a tebibyte")
+_BOUNDS: Final[Mapping[str, tuple[int, int, str]]] = {
+    "port": _PORT,
+    "metrics_port": _PORT,
+    "workers": (1, 1024, "must be at least 1, and at most 1024"),
+    "max_token_lifetime_s": (1, 315_360_000, "must be at least 1, and at most ten years"),
+    "max_token_connections": _CONNECTIONS,
+    "max_address_connections": _CONNECTIONS,
+    "max_topic_connections": _CONNECTIONS,
+    "max_envelope_bytes": _BYTES,
+    "outbox_bytes": _BYTES,
+}
+"""By field: the least, the most, and what is said of anything else."""
 
 
 def _default_state_dir() -> Path:
@@ -110,14 +127,14 @@ class Settings:
     def _check(self) -> None:
         if self.workers > 1 and self.redis_url is None:
             raise SettingsError("--workers", "more than one needs --redis: workers share topics through it")
-        if self.workers < 1:
-            raise SettingsError("--workers", "must be at least 1")
         if self.workers > 1 and self.metrics_port is not None:
             raise SettingsError(
                 "--metrics-port", "shows one process; with several workers scrape each on loopback"
             )
-        if not 0 <= self.port <= 65535:
-            raise SettingsError("MCPX_PORT", "must be 0 to 65535")
+        for name, (least, most, why) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise SettingsError(f"MCPX_{name.upper()}", why)
         if self.jwt_secret is not None:
             _check_secret("MCPX_JWT_SECRET", self.jwt_secret)
         given = [key for key in (self.jwt_secret, self.jwt_key_file, self.jwks_url) if key]
@@ -125,11 +142,6 @@ class Settings:
             raise SettingsError(
                 "MCPX_JWT_SECRET", "give one of MCPX_JWT_SECRET, MCPX_JWT_KEY_FILE, MCPX_JWKS_URL"
             )
-        for name in ("max_token_connections", "max_address_connections", "max_topic_connections"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"MCPX_{name.upper()}", "must be 0, which is no bound, or more")
-        if self.max_envelope_bytes < 1024:
-            raise SettingsError("MCPX_MAX_ENVELOPE_BYTES", "must be at least 1024")
         for origin in self.allowed_origins:
             scheme, _, rest = origin.partition("://")
             if "*" in origin or scheme not in ("http", "https") or not rest or "/" in rest:
@@ -137,8 +149,8 @@ class Settings:
                     "MCPX_ALLOWED_ORIGINS", f"{origin!r} is no origin like https://chat.example.org"
                 )
         for host in self.allowed_hosts:
-            if "*" in host or "/" in host:
-                raise SettingsError("MCPX_ALLOWED_HOSTS", f"{host!r} is no host name")
+            if "*" in host or "/" in host or (":" in host and not _is_ipv6(host)):
+                raise SettingsError("MCPX_ALLOWED_HOSTS", f"{host!r} is no host name (without port)")
 
     def with_secret(self) -> Settings:
         """
@@ -233,7 +245,19 @@ def _check_secret(where: str, secret: str) -> None:
         )
 
 
-def _text(_: str, value: str) -> str:
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _text(variable: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(variable, "is no text in UTF-8") from None
     return value
 
 

@@ -64,11 +64,23 @@ def test_every_setting_is_read_from_its_variable() -> None:
         ("MCPX_LOG_FORMAT", "xml", "none of"),
         ("MCPX_WORKERS", "2", "needs --redis"),
         ("MCPX_WORKERS", "0", "at least 1"),
+        ("MCPX_METRICS_PORT", "70000", "0 to 65535"),
+        ("MCPX_MAX_TOKEN_LIFETIME_S", "0", "at least 1"),
+        ("MCPX_MAX_TOKEN_LIFETIME_S", "9" * 20, "at most ten years"),
+        ("MCPX_MAX_TOKEN_CONNECTIONS", "-1", "no bound"),
+        ("MCPX_OUTBOX_BYTES", "0", "at least 1024"),
+        ("MCPX_ALLOWED_HOSTS", "chat.example:443", "without port"),
+        ("MCPX_JWT_SECRET", "\udcff" * 40, "UTF-8"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_reason(variable: str, value: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         Settings.read({variable: value})
+
+
+@pytest.mark.parametrize("host", ["chat.example", "fd00::5", "[fd00::5]"])
+def test_an_allowed_host_is_a_name_or_an_address(host: str) -> None:
+    assert Settings.read({"MCPX_ALLOWED_HOSTS": host}).allowed_hosts == (host,)
 
 
 def test_two_kinds_of_keys_are_one_too_many() -> None:
