@@ -42,7 +42,7 @@ class Keys:
         self._believed: dict[bytes, ParticipantClaims] = {}
         """By SHA-256 of the token; forgotten when the keys change."""
         if settings.jwks_url is None:
-            self._reader = self._read(self._load())
+            self._reader = self._read_configured()
 
     @property
     def reader(self) -> TokenReader:
@@ -78,7 +78,7 @@ class Keys:
             return
         try:
             self._reader = self._read(await _fetch(self._settings.jwks_url))
-        except (httpx.HTTPError, TokenSettingsError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TokenSettingsError, ValueError) as error:
             raise SettingsError(
                 "MCPX_JWKS_URL", f"no keys from {self._settings.jwks_url} ({error})"
             ) from error
@@ -102,17 +102,20 @@ class Keys:
                 log.warning("keys.not_refreshed", url=url, why=str(error), next=f"again in {_RETRY_S:.0f} s")
                 pause = _RETRY_S
 
-    def _load(self) -> list[Key]:
-        settings = self._settings
-        if settings.jwt_secret is not None:
-            return keys_from_secret(settings.jwt_secret.encode())
-        assert settings.jwt_key_file is not None, "with_secret() leaves no settings without a key"
+    def _read_configured(self) -> TokenReader:
+        secret, file = self._settings.jwt_secret, self._settings.jwt_key_file
+        if secret is not None:
+            try:
+                return self._read(keys_from_secret(secret))
+            except TokenSettingsError as error:
+                raise SettingsError("MCPX_JWT_SECRET", str(error)) from error
+        assert file is not None, "with_secret() leaves no settings without a key"
         try:
-            content = settings.jwt_key_file.read_bytes()
+            content = file.read_bytes()
             is_jwks = content.lstrip()[:1] == b"{"
-            return keys_from_jwks(content) if is_jwks else keys_from_pem(content)
-        except (OSError, TokenSettingsError, ValueError) as error:
-            raise SettingsError("MCPX_JWT_KEY_FILE", f"{settings.jwt_key_file}: {error}") from error
+            return self._read(keys_from_jwks(content) if is_jwks else keys_from_pem(content))
+        except (OSError, TokenSettingsError) as error:
+            raise SettingsError("MCPX_JWT_KEY_FILE", f"{file}: {error}") from error
 
     def _read(self, keys: list[Key]) -> TokenReader:
         settings = self._settings

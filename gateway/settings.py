@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -12,9 +11,12 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Final
 
-from capabilities import PatternError, Profiles
+import msgspec
+
+from capabilities import Profiles
 from gateway.core import Rate
 from gateway.errors import SettingsError
+from schemas import McpxError, parse_strictly
 
 MIN_SECRET_BYTES: Final = 32
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105  # a file's name
@@ -137,6 +139,8 @@ class Settings:
                 raise SettingsError(f"MCPX_{name.upper()}", why)
         if self.jwt_secret is not None:
             _check_secret("MCPX_JWT_SECRET", self.jwt_secret)
+        if self.jwt_typ == self.admin_jwt_typ:
+            raise SettingsError("MCPX_JWT_TYP", "must not be what MCPX_ADMIN_JWT_TYP is")
         given = [key for key in (self.jwt_secret, self.jwt_key_file, self.jwks_url) if key]
         if len(given) > 1:
             raise SettingsError(
@@ -169,9 +173,13 @@ class Settings:
         try:
             if path.stat().st_mode & 0o077:
                 raise SettingsError(str(path), f"others may read it; run: chmod 600 {path}")
-            secret = path.read_text().strip()
+            secret = path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(str(path), f"cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError:
+            raise SettingsError(
+                str(path), "is no text in UTF-8; move it away, and the next start makes another"
+            ) from None
         _check_secret(str(path), secret)
         return replace(self, jwt_secret=secret)
 
@@ -200,9 +208,9 @@ class Settings:
         if self.profiles_file is None:
             return Profiles({})
         try:
-            content = json.loads(self.profiles_file.read_text())
-            return Profiles(content)
-        except (OSError, ValueError, TypeError, AttributeError, PatternError) as error:
+            content = parse_strictly(self.profiles_file.read_bytes())
+            return Profiles(msgspec.convert(content, dict[str, list[str]]))
+        except (OSError, McpxError, msgspec.ValidationError) as error:
             raise SettingsError("MCPX_PROFILES_FILE", f"{self.profiles_file}: {error}") from error
 
     def environment(self) -> dict[str, str]:

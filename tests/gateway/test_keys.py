@@ -103,6 +103,18 @@ def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, content: bytes) -
         keys_of(MCPX_JWT_KEY_FILE=str(tmp_path / "key"))
 
 
+def test_two_keys_of_one_name_are_refused_by_the_file_they_are_in(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_bytes(jwks(("k1", pair()[0]), ("k1", pair()[0])))
+
+    with pytest.raises(SettingsError, match=r"MCPX_JWT_KEY_FILE.*same 'kid'"):
+        keys_of(MCPX_JWT_KEY_FILE=str(tmp_path / "jwks.json"))
+
+
+def test_a_public_key_is_no_secret() -> None:
+    with pytest.raises(SettingsError, match="MCPX_JWT_SECRET"):
+        keys_of(MCPX_JWT_SECRET=pair()[1])
+
+
 @asynccontextmanager
 async def served(document: bytes) -> AsyncIterator[str]:
     """Serve one document to whoever asks."""
@@ -139,3 +151,9 @@ async def test_without_keys_from_their_address_nothing_starts() -> None:
     async with served(b"{}") as url:
         with pytest.raises(SettingsError, match="MCPX_JWKS_URL"):
             await keys_of(MCPX_JWKS_URL=url).start()
+
+
+@pytest.mark.parametrize("url", ["issuer.example", "http://issuer.example:jwks"])
+async def test_an_address_that_is_none_is_named(url: str) -> None:
+    with pytest.raises(SettingsError, match="MCPX_JWKS_URL"):
+        await keys_of(MCPX_JWKS_URL=url).start()

@@ -70,6 +70,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         ("MCPX_MAX_TOKEN_CONNECTIONS", "-1", "no bound"),
         ("MCPX_OUTBOX_BYTES", "0", "at least 1024"),
         ("MCPX_ALLOWED_HOSTS", "chat.example:443", "without port"),
+        ("MCPX_JWT_TYP", "mcpx-admin+jwt", "must not be what"),
         ("MCPX_JWT_SECRET", "\udcff" * 40, "UTF-8"),
     ],
 )
@@ -111,24 +112,42 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 @spec("mcpx identity key strength")
-def test_a_key_file_that_is_too_short_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "jwt.secret").write_text("short")
+@pytest.mark.parametrize(("content", "why"), [(b"short", "at least 32 bytes"), (b"\xff" * 40, "no text")])
+def test_a_key_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "jwt.secret").write_bytes(content)
     (tmp_path / "jwt.secret").chmod(0o600)
 
-    with pytest.raises(SettingsError, match="at least 32 bytes"):
+    with pytest.raises(SettingsError, match=why):
         Settings.read({"MCPX_STATE_DIR": str(tmp_path)}).with_secret()
 
 
 @spec("mcpx proposals profiles by settings")
-def test_profiles_can_be_added_and_a_bad_one_is_named(tmp_path: Path) -> None:
+def test_profiles_can_be_added(tmp_path: Path) -> None:
     file = tmp_path / "profiles.json"
     file.write_text('{"reviewer": ["mcp/request:tools/*", "chat"]}')
     settings = Settings.read({"MCPX_PROFILES_FILE": str(file)})
     assert settings.profiles()["reviewer"].patterns == ("mcp/request:tools/*", "chat")
 
-    file.write_text('{"root": ["*"]}')
-    with pytest.raises(SettingsError, match="MCPX_PROFILES_FILE"):
-        settings.profiles()
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"root": ["*"]}', "would grant everything"),
+        (b'{"full": ["chat"]}', "is built in"),
+        (b'{"reviewer": "chat"}', "Expected `array`"),
+        (b'{"a": ["chat"], "a": ["mcp/*"]}', "stands twice"),
+        (b"[]", "Expected `object`"),
+        (b"\xff", "no JSON"),
+    ],
+)
+def test_profiles_that_cannot_be_meant_are_refused_with_the_reason(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    file = tmp_path / "profiles.json"
+    file.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=f"MCPX_PROFILES_FILE.*{why}"):
+        Settings.read({"MCPX_PROFILES_FILE": str(file)}).profiles()
 
 
 def test_workers_read_what_the_first_process_read(tmp_path: Path) -> None:
