@@ -9,12 +9,14 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.audit import AuditLog
 from gateway.broker.memory import MemoryBroker
@@ -102,7 +104,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
             await node.stop()
             await keys.stop()
 
-    app = Starlette(
+    app = _Gateway(
+        HostCheck(door, guard),
         routes=[
             Route("/ws", door),
             WebSocketRoute("/ws", door),
@@ -126,6 +129,20 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
     metrics.gauge("topics", "Topics that this node hears", lambda: len(node.topics))
     metrics.gauge("broker_up", "Whether the broker answers", lambda: node.broker.is_available)
     return app
+
+
+class _Gateway(Starlette):
+    """The application; its door is asked before routes and middleware, which cost as much as a join does."""
+
+    def __init__(self, door: ASGIApp, **options: Any) -> None:
+        super().__init__(**options)
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == "/ws":
+            await self._door(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _settle_memory() -> None:

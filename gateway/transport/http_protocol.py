@@ -6,6 +6,9 @@ import asyncio
 from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from gateway.transport.websocket_protocol import WebSocketTransport, handshake_key
 
 _BODY_FACTOR: Final = 3
 """A body may take so many times as long as a head."""
@@ -81,7 +84,19 @@ class HttpTransport(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._met()
-        super().handle_websocket_upgrade()
+        if self.ws_protocol_class is not WebSocketTransport:
+            super().handle_websocket_upgrade()
+            return
+        key = handshake_key(self.scope)
+        if key is None:
+            # uvicorn's own class says what is wrong with it.
+            self.ws_protocol_class = WebSocketsSansIOProtocol
+            super().handle_websocket_upgrade()
+            return
+        self.connections.discard(self)
+        protocol = WebSocketTransport(self.config, self.server_state, self.app_state, self.loop)
+        self.transport.set_protocol(protocol)
+        protocol.begin(self.transport, self.scope, self.url, key)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._met()

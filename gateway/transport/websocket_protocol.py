@@ -4,19 +4,29 @@ uvicorn's WebSocket protocol, with a way past ASGI for applications that want it
 Any application can use it as ASGI has it. One that finds this object under
 `scope["extensions"]["transport"]` may, after accepting, `attach` a receiver:
 from then on a `FramedConnection` moves the frames, the application's callable
-can return, and nothing of the handshake is kept.
+can return, and nothing of the handshake is kept. For one that receives and
+sends instead, uvicorn's own class takes over after the handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any, ClassVar, Final
+from urllib.parse import unquote
 
-from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from starlette.types import Message, Scope
 from uvicorn.config import Config
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import STATUS_PHRASES, WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.http11 import Request
+from websockets.protocol import Protocol as WebSocketProtocol
+from websockets.protocol import Side, State
 
 from gateway.transport.frames import FramedConnection, Receiver
 from gateway.transport.keepalive import Keepalive
@@ -26,10 +36,39 @@ EXTENSION: Final = "transport"
 
 _MAX_EARLY_BYTES: Final = 1 << 16
 """What a client may send before its handshake is through; then reading pauses."""
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_KEY_BYTES: Final = 16
+_CONNECT: Final = {"type": "websocket.connect"}
+
+Header = tuple[bytes, bytes]
+
+log = logging.getLogger("uvicorn.error")
 
 
-class WebSocketTransport(WebSocketsSansIOProtocol):
-    """A server-side WebSocket connection under uvicorn, until somebody attaches."""
+def handshake_key(scope: Mapping[str, Any]) -> bytes | None:
+    """Return the key of a request that is a valid opening handshake (RFC 6455 4.2.1), else `None`."""
+    if scope["method"] != "GET" or scope["http_version"] != "1.1":
+        return None
+    keys = [value for name, value in scope["headers"] if name == b"sec-websocket-key"]
+    versions = [value for name, value in scope["headers"] if name == b"sec-websocket-version"]
+    if len(keys) != 1 or versions != [b"13"]:
+        return None
+    try:
+        raw = base64.b64decode(keys[0], validate=True)
+    except binascii.Error:
+        return None
+    return keys[0] if len(raw) == _KEY_BYTES else None
+
+
+class _Stage(Enum):
+    CONNECTING = "nothing is answered"
+    DENYING = "an HTTP response is on its way"
+    OPEN = "accepted; nobody has taken it over"
+    TAKEN = "attached, conversing as ASGI has it, or over"
+
+
+class WebSocketTransport(asyncio.Protocol):
+    """A server-side WebSocket under uvicorn, from a valid handshake until somebody takes it over."""
 
     keepalives: ClassVar[dict[tuple[float, float], Keepalive]] = {}
     """One timer for all connections with the same times."""
@@ -41,47 +80,130 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        # Not this object, which would keep the whole handshake alive with each connection.
-        self._owner = server_state
+        self._config, self._server, self._app_state = config, server_state, app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._stage = _Stage.CONNECTING
+        self._has_told_connect = False
+        self._early = bytearray()
+        """What came after the handshake, while it is not known who will take it."""
+        self._gone: asyncio.Event | None = None
+        """Made for who waits for the end before it has accepted."""
+        self._denial: list[bytes] = []
+        self._plain: WebSocketsSansIOProtocol | None = None
+        """Moves the messages for an application that receives and sends."""
+        self.disconnected = False
 
-    _early: bytearray | None = None
-    """What came after the handshake, while it is not known who will take it."""
-    _has_begun = False
+    # The handshake
 
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if not self.handshake_complete:
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = self
-            self._early = bytearray()
+    def begin(
+        self, transport: asyncio.Transport, scope: Mapping[str, Any], target: bytes, key: bytes
+    ) -> None:
+        """Take over from the HTTP protocol, which has read a handshake with this key."""
+        self._transport, self._key = transport, key
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls shutdown() and no more
+        self.scope = self._websocket_scope(scope, target)
+        task = self._loop.create_task(self._run())
+        task.add_done_callback(self._server.tasks.discard)
+        self._server.tasks.add(task)
 
-    def data_received(self, data: bytes) -> None:
-        if self._early is None:
-            super().data_received(data)
-            return
-        self._early += data
-        if len(self._early) > _MAX_EARLY_BYTES:
-            self.transport.pause_reading()
+    def _websocket_scope(self, scope: Mapping[str, Any], target: bytes) -> Scope:
+        raw_path, _, query_string = target.partition(b"?")
+        path = raw_path.decode("ascii")
+        root_path = scope["root_path"]
+        return {
+            **scope,
+            "type": "websocket",
+            "asgi": {"version": scope["asgi"]["version"], "spec_version": "2.4"},
+            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "path": root_path + (unquote(path) if "%" in path else path),
+            "raw_path": root_path.encode("ascii") + raw_path,
+            "query_string": query_string,
+            "subprotocols": [
+                offered.strip()
+                for name, value in scope["headers"]
+                if name == b"sec-websocket-protocol"
+                for offered in value.decode("latin-1").split(",")
+            ],
+            "extensions": {"websocket.http.response": {}, EXTENSION: self},
+        }
 
-    async def receive(self) -> ASGIReceiveEvent:
-        if self._has_begun and self._early is not None:
-            self._take_early()
-        self._has_begun = True
-        return await super().receive()
+    async def _run(self) -> None:
+        try:
+            await self._config.loaded_app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except Exception:
+            log.exception("Exception in ASGI application")
+        if self._stage is _Stage.CONNECTING:
+            self._respond(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
+        if self._stage is not _Stage.TAKEN or (self._plain is not None and self._plain.close_timer is None):
+            self._transport.close()
 
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if self._early is not None and message["type"] in {"websocket.send", "websocket.close"}:
-            # This application does as ASGI has it; pongs and the peer's close may be among what waits.
-            self._take_early()
+    # What the application says and hears
 
-    def _take_early(self) -> None:
-        early, self._early = bytes(self._early or b""), None
-        if early:
-            super().data_received(early)
-        if not self.read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
+    async def receive(self) -> Message:
+        """As ASGI has it."""
+        if not self._has_told_connect:
+            self._has_told_connect = True
+            return dict(_CONNECT)
+        if self._stage is _Stage.OPEN:
+            self._converse()
+        if self._plain is not None:
+            return dict(await self._plain.receive())
+        if not self.disconnected:
+            self._gone = self._gone or asyncio.Event()
+            await self._gone.wait()
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(self, message: Message) -> None:
+        """As ASGI has it."""
+        if self.disconnected and self._plain is None:
+            raise ClientDisconnected
+        kind = message["type"]
+        if self._stage is _Stage.OPEN:
+            self._converse()
+        if self._plain is not None:
+            await self._plain.send(message)  # type: ignore[arg-type]  # a mapping, as this one is
+        elif kind == "websocket.accept" and self._stage is _Stage.CONNECTING:
+            self._accept(message.get("subprotocol"), message.get("headers", ()))
+        elif kind == "websocket.close" and self._stage is _Stage.CONNECTING:
+            self._respond(403, (), b"")
+        elif kind == "websocket.http.response.start" and self._stage is _Stage.CONNECTING:
+            self._stage = _Stage.DENYING
+            self._status, self._headers = message["status"], list(message.get("headers", ()))
+        elif kind == "websocket.http.response.body" and self._stage is _Stage.DENYING:
+            self._denial.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._respond(self._status, self._headers, b"".join(self._denial))
+        else:
+            raise RuntimeError(f"{kind} does not follow what was sent before")
+
+    def _accept(self, subprotocol: str | None, headers: Iterable[Header]) -> None:
+        digest = base64.b64encode(hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest())
+        lines = [
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + digest
+        ]
+        if subprotocol:
+            lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
+        lines += [name + b": " + value for name, value in (*self._server.default_headers, *headers)]
+        self._transport.write(b"\r\n".join((*lines, b"", b"")))
+        self._stage = _Stage.OPEN
+
+    def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Answer the handshake with an HTTP response, and end."""
+        self._stage = _Stage.DENYING
+        present = {name.lower() for name, _ in headers}
+        lines = [b"HTTP/1.1 %d %s" % (status, STATUS_PHRASES.get(status, "").encode())]
+        lines += [name + b": " + value for name, value in (*self._server.default_headers, *headers)]
+        if b"content-length" not in present:
+            lines.append(b"content-length: %d" % len(body))
+        lines.append(b"connection: close")
+        self._transport.write(b"\r\n".join((*lines, b"", body)))
+        self._transport.close()
+        self._over()
+
+    # Who takes over
 
     def attach(self, receiver: Receiver, *, max_waiting: int) -> FramedConnection:
         """
@@ -89,37 +211,76 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
 
         `max_waiting` is how many bytes may wait to be sent.
         """
-        assert self.handshake_complete, "accept comes first"
-        assert self._early is not None, "who has received messages goes on receiving them"
-        self.stop_keepalive()
-        # What uvicorn closes when the callable returns; with a timer set it leaves that to the timer.
-        self.close_timer = self.loop.call_later(0, _nothing)
+        assert self._stage is _Stage.OPEN, "accept comes first; who receives messages goes on receiving them"
+        self._stage = _Stage.TAKEN
         connection = FramedConnection(
-            self.transport,
+            self._transport,
             receiver,
-            self._owner,
+            self._server,
             self._keepalive(),
-            max_size=self.config.ws_max_size,
+            max_size=self._config.ws_max_size,
             max_waiting=max_waiting,
         )
-        self.connections.discard(self)
-        early, self._early = bytes(self._early), None
+        self._server.connections.discard(self)
         if self.disconnected:
-            self.loop.call_soon(connection.connection_lost, None)
+            self._loop.call_soon(connection.connection_lost, None)
             return connection
-        self.transport.set_protocol(connection)
-        self.transport.resume_reading()
-        if early:
-            connection.begin_with(early)
+        self._transport.set_protocol(connection)
+        self._transport.resume_reading()
+        if self._early:
+            connection.begin_with(bytes(self._early))
         return connection
 
     def _keepalive(self) -> Keepalive:
-        times = (self.config.ws_ping_interval or 0.0, self.config.ws_ping_timeout or 0.0)
+        times = (self._config.ws_ping_interval or 0.0, self._config.ws_ping_timeout or 0.0)
         known = self.keepalives.get(times)
         if known is None:
             known = self.keepalives[times] = Keepalive(*times)
         return known
 
+    def _converse(self) -> None:
+        """Let uvicorn's own class move messages from here on."""
+        self._stage = _Stage.TAKEN
+        plain = self._plain = WebSocketsSansIOProtocol(
+            self._config, self._server, self._app_state, self._loop
+        )
+        plain.conn = WebSocketProtocol(  # type: ignore[assignment]  # a handshake is all that it lacks
+            Side.SERVER, state=State.OPEN, max_size=self._config.ws_max_size
+        )
+        plain.handshake_initiated = plain.handshake_complete = True
+        self._server.connections.discard(self)
+        plain.connection_made(self._transport)
+        if self.disconnected:
+            plain.connection_lost(None)
+            return
+        self._transport.set_protocol(plain)
+        plain.start_keepalive()
+        if self._early:
+            plain.data_received(bytes(self._early))
+        if not plain.read_paused and not self._transport.is_closing():
+            self._transport.resume_reading()
 
-def _nothing() -> None:
-    pass
+    # What the connection brings meanwhile
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+        if len(self._early) > _MAX_EARLY_BYTES:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        self._over()
+
+    def _over(self) -> None:
+        self.disconnected = True
+        self._server.connections.discard(self)
+        if self._gone is not None:
+            self._gone.set()
+
+    def shutdown(self) -> None:
+        """Uvicorn goes away: nobody has taken this connection over, so nothing is lost."""
+        if self._stage is _Stage.CONNECTING:
+            self._respond(503, [(b"content-type", b"text/plain; charset=utf-8")], b"Service Unavailable")
+        self._transport.close()
