@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.errors import BrokerUnavailable, SettingsError
@@ -108,15 +108,15 @@ def _run_many(config: uvicorn.Config, settings: Settings) -> int:
         workers=settings.workers,
         next=f"http://{_shown(host)}:{port}/",
     )
-    Multiprocess(config, sockets=[listener]).run()
-    return 0
+    workers = Multiprocess(config, sockets=[listener])
+    workers.run()
+    return EX_UNAVAILABLE if any(each.exitcode == STARTUP_FAILURE for each in workers.processes) else 0
 
 
 def _config(settings: Settings) -> uvicorn.Config:
-    app: Starlette | str = create_app(settings) if settings.workers == 1 else _FACTORY
-    HttpTransport.head_timeout_s = settings.handshake_timeout_s
+    app = create_app(settings)  # also where workers make their own: what is wrong shows here, once
     return uvicorn.Config(
-        app,
+        app if settings.workers == 1 else _FACTORY,
         factory=settings.workers > 1,
         host=settings.host,
         port=settings.port,

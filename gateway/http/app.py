@@ -39,6 +39,7 @@ from gateway.logs import configure_logs
 from gateway.metrics import Metrics
 from gateway.node import Node
 from gateway.settings import Settings
+from gateway.transport import HttpTransport
 
 log = structlog.get_logger("gateway")
 
@@ -98,6 +99,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         beside = metrics_app(node.broker, metrics, lambda: node.is_draining)
         try:
             async with served_beside(beside, settings.host, settings.metrics_port):
+                # Of the process that serves, which may be a worker's and not the one that read its flags.
+                HttpTransport.head_timeout_s = settings.handshake_timeout_s
                 _settle_memory()
                 yield
         finally:

@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.conformance.topic_under_test import Seat, TopicUnderTest
 from tests.gateway_process import running_gateway
+from tests.redis_server import RedisServer
 from tests.requirements import spec
 
 
@@ -225,8 +226,12 @@ async def test_no_token_stands_in_a_log_or_an_answer(ops: TopicUnderTest) -> Non
 
 
 @spec("mcpx refusals handshake timeout")
-async def test_a_handshake_that_does_not_finish_is_a_closed_connection() -> None:
-    async with running_gateway(env={"MCPX_HANDSHAKE_TIMEOUT_S": "0.5"}) as gateway:
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_handshake_that_does_not_finish_is_a_closed_connection(
+    redis_server: RedisServer, workers: str
+) -> None:
+    arguments = ("--workers", workers, "--redis", redis_server.url)
+    async with running_gateway(*arguments, env={"MCPX_HANDSHAKE_TIMEOUT_S": "0.5"}) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(b"GET /ws?topic=a HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         async with asyncio.timeout(5):

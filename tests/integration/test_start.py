@@ -67,6 +67,24 @@ async def test_what_cannot_be_right_is_refused_by_name_and_with_exit_status_78(
     assert named in str(refused.value)
 
 
+async def test_workers_with_a_wrong_setting_are_never_started(tmp_path: Path) -> None:
+    (tmp_path / "profiles.json").write_text('{"full": ["chat"]}')
+    env = {"MCPX_PROFILES_FILE": str(tmp_path / "profiles.json")}
+
+    with pytest.raises(RuntimeError, match="exit status 78") as refused:
+        async with running_gateway("--workers", "2", "--redis", "redis://127.0.0.1:1", env=env):
+            pass
+
+    assert "is built in" in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+
+
+async def test_workers_that_do_not_reach_their_store_end_with_exit_status_69() -> None:
+    with pytest.raises(RuntimeError, match="exit status 69"):
+        async with running_gateway("--workers", "2", "--redis", "redis://127.0.0.1:1"):
+            pass
+
+
 async def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
