@@ -92,6 +92,11 @@ check: lint contracts types test ## Everything that a change must pass
 matcher-million: install ## Compare a million (pattern, kind) pairs with a second, slow matcher
 	$(BIN)/python -m pytest tests/capabilities/test_slow_matcher.py $(PYTEST_ARGS)
 
+.PHONY: differential
+differential: install system ## Let five JSON readers read the headers of a hundred thousand relayed texts
+	$(call need,node=nodejs)
+	RELAYED=100000 $(BIN)/python -m pytest tests/threats/test_t09_parser_differential.py $(PYTEST_ARGS)
+
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
 	$(BIN)/mutmut run
