@@ -16,7 +16,7 @@ from capabilities.issuing import issue_token
 from capabilities.keys import Algorithm, Key, KeyRing, keys_from_jwks, keys_from_pem, keys_from_secret
 from capabilities.patterns import Pattern, covers, overlaps
 from capabilities.profiles import PROFILES, Profiles
-from capabilities.revocations import Revocation, is_revoked, still_needed
+from capabilities.revocations import Revocation, is_revoked, still_needed, with_revocation
 from capabilities.sets import EMPTY, CapabilitySet
 from capabilities.tokens import ADMIN_TYP, LEEWAY_S, PARTICIPANT_TYP, TokenReader
 
@@ -61,4 +61,5 @@ __all__ = [
     "overlaps",
     "revert",
     "still_needed",
+    "with_revocation",
 ]

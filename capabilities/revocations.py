@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import floor
 from typing import Any, Protocol, Self
 
@@ -115,6 +115,23 @@ class Revocation:
 def is_revoked(revocations: Iterable[Revocation], claims: Revocable, topic: str | None = None) -> bool:
     """Whether one of `revocations` takes the token with these claims, in `topic`."""
     return any(revocation.takes(claims, topic) for revocation in revocations)
+
+
+def with_revocation(kept: Iterable[Revocation], new: Revocation) -> list[Revocation]:
+    """
+    Return `kept` and, last, `new`, which takes the place of an earlier one of the same name and topic.
+
+    It takes all tokens that the earlier one took, for as long, whichever clock was behind.
+    """
+    others: list[Revocation] = []
+    for each in kept:
+        if (each.jti, each.participant, each.topic) != (new.jti, new.participant, new.topic):
+            others.append(each)
+            continue
+        if new.until_iat is not None and each.until_iat is not None:
+            new = replace(new, until_iat=max(new.until_iat, each.until_iat))
+        new = replace(new, expires_at=max(new.expires_at, each.expires_at))
+    return [*others, new]
 
 
 def still_needed(revocations: Iterable[Revocation], now: float) -> list[Revocation]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from capabilities import Amendment, Revocation, still_needed
+from capabilities import Amendment, Revocation, still_needed, with_revocation
 from gateway.broker.protocol import Ending, Hearer, ParticipantRecord, Standing
 from gateway.broker.state_file import StateFile
 from gateway.core import Amended, Draft, Ended, Entry, Gone, Joined, Left, Relayed, Snapshot, token_subject
@@ -171,7 +171,7 @@ class MemoryBroker:
 
     async def revoke(self, revocation: Revocation, ended: Ended) -> Ending:
         before = self._revocations
-        self._revocations = [*still_needed(before, ended.at), revocation]
+        self._revocations = with_revocation(still_needed(before, ended.at), revocation)
         try:
             self._save()
         except BrokerUnavailable:

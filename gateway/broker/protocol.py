@@ -167,7 +167,11 @@ class Broker(Protocol):
         ...
 
     async def revoke(self, revocation: Revocation, ended: Ended) -> Ending:
-        """Keep a revocation and end what it means; in force everywhere when this returns."""
+        """
+        Keep a revocation and end what it means; in force everywhere when this returns.
+
+        It takes the place of an earlier one of the same name and topic (`with_revocation`).
+        """
         ...
 
     async def end(self, topic: str | None, ended: Ended) -> Ending:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from capabilities import Amendment, Revocation
+from capabilities import Amendment, Revocation, with_revocation
 from gateway.broker.protocol import Ending, ParticipantRecord, Standing
 from gateway.broker.redis_frame import read_record
 from gateway.broker.redis_session import SWAP, Keys, command
@@ -129,7 +129,7 @@ class Rights:
         assert subject is not None, "a revocation names a token or a participant"
         await self._change_revocations(
             _field(subject, revocation.topic),
-            lambda kept: [*(each for each in kept if each != revocation), revocation],
+            lambda kept: with_revocation(kept, revocation),
         )
         return await self.end(revocation.topic, ended)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from capabilities import AdminClaims, Revocation, is_revoked, still_needed
+from capabilities import AdminClaims, Revocation, is_revoked, still_needed, with_revocation
 from tests.capabilities.signing import NOW, READER, claims, encode
 from tests.requirements import spec
 
@@ -148,3 +151,34 @@ def test_a_revocation_is_kept_as_plain_json(revocation: Revocation) -> None:
 def test_what_is_no_revocation_is_not_read_as_one(value: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError)):
         Revocation.from_json(value)
+
+
+def some_revocations() -> st.SearchStrategy[Revocation]:
+    return st.builds(
+        lambda of, name, **facts: of(name, **facts),
+        of=st.sampled_from([of_token, of_participant]),
+        name=st.sampled_from(["alice", "bob"]),
+        topic=st.sampled_from([None, "ops"]),
+        at=st.floats(NOW - 5, NOW + 5),
+        max_lifetime_s=st.sampled_from([60.0, DAY]),
+    )
+
+
+@given(
+    st.lists(some_revocations(), max_size=8), st.sampled_from(["alice", "bob"]), st.floats(NOW - 6, NOW + 6)
+)
+def test_revoked_again_and_again_one_is_kept_for_each_name_and_topic_and_nothing_is_given_back(
+    history: list[Revocation], name: str, iat: float
+) -> None:
+    kept: list[Revocation] = []
+    for each in history:
+        kept = with_revocation(kept, each)
+
+    names = [(each.jti, each.participant, each.topic) for each in kept]
+    assert sorted(map(str, set(names))) == sorted(map(str, names))
+    for claims_, topic, now in itertools.product(
+        (Token(name, "t", iat), Token("carl", name, iat)), (None, "ops"), (NOW, NOW + 120, NOW + DAY)
+    ):
+        assert is_revoked(still_needed(kept, now), claims_, topic) >= is_revoked(
+            still_needed(history, now), claims_, topic
+        )

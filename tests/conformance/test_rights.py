@@ -87,6 +87,17 @@ async def test_a_revoked_token_is_closed_with_4403_and_refused_with_401(ops: Top
                 pass
 
 
+@spec("mcpx admin revocations")
+async def test_a_revocation_that_is_told_twice_is_listed_once(ops: TopicUnderTest) -> None:
+    answers = [await post(ops.gateway, "/admin/revocations", {"jti": "told-twice"}) for _ in range(2)]
+    headers = {"Authorization": f"Bearer {ops.gateway.admin_token()}"}
+    async with httpx.AsyncClient(trust_env=False, base_url=ops.gateway.http_url, headers=headers) as http:
+        listed = (await http.get("/admin/revocations", params={"limit": 1000})).json()["revocations"]
+
+    assert [one.status_code for one in answers] == [200, 200]
+    assert [one["jti"] for one in listed].count("told-twice") == 1
+
+
 @spec("mcpx identity revoked by participant")
 async def test_revoking_a_participant_ends_its_tokens_so_far_and_a_later_one_works(
     ops: TopicUnderTest,

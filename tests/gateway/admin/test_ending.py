@@ -53,6 +53,29 @@ async def test_a_revoked_participant_comes_back_with_a_later_token_only(gateway:
     await gateway.join("agent-a")
 
 
+@spec("mcpx admin revocations")
+@pytest.mark.parametrize("whom", [{"jti": "stolen"}, {"participant": "agent-a"}])
+async def test_the_same_revocation_again_is_kept_once_and_says_what_it_closed_now(
+    gateway: GatewayUnderTest, whom: dict[str, Any]
+) -> None:
+    await gateway.join("agent-a", jti="stolen")
+
+    first = await revoke(gateway, {**whom, "reason": "leaked"})
+    gateway.clock.advance(60)
+    again = await revoke(gateway, {**whom, "reason": "leaked, says Bob too"}, by=gateway.admin("bob"))
+    gateway.clock.advance(60)
+    in_ops = await revoke(gateway, {**whom, "topic": "ops"})
+
+    assert [len(one.json()["closed"]) for one in (first, again, in_ops)] == [1, 0, 0]
+    assert {one.status_code for one in (first, again, in_ops)} == {200}
+    shown = (await gateway.get("/admin/revocations")).json()["revocations"]
+    assert [(one["topic"], one["reason"], one["revokedBy"]) for one in shown] == [
+        ("ops", "", "ann"),
+        (None, "leaked, says Bob too", "bob"),
+    ]
+    assert len((await gateway.get("/admin/audit")).json()["acts"]) == 3
+
+
 async def test_a_revocation_in_one_topic_leaves_the_others_alone(gateway: GatewayUnderTest) -> None:
     _, one = await gateway.join("agent-a", topic="ops", jti="t")
     _, two = await gateway.join("agent-a", topic="dev", jti="t")
