@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from gateway.audit import verify
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.requirements import spec
 
@@ -99,6 +101,66 @@ async def test_a_revoked_token_is_closed_with_4403_and_refused_even_after_a_rest
         async with joined(gateway, token):
             pass
     assert refused.value.response.status_code == 401
+
+
+@contextmanager
+def largest_file(gateway: GatewayProcess, size: int) -> Iterator[None]:
+    """Let the gateway write no file beyond a size, as a full disk would."""
+    before = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, before)
+
+
+ACTS = [
+    ("/admin/participants/agent-a/capabilities", {"add": ["mcp/request:tools/*"]}),
+    ("/admin/participants/agent-a/capabilities", {"remove": ["chat"]}),
+    ("/admin/participants/agent-a/disconnect", {}),
+    ("/admin/revocations", {"jti": "t1"}),
+    ("/admin/revocations", {"participant": "agent-a"}),
+]
+
+
+@spec("mcpx admin audited")
+async def test_on_a_full_disk_no_act_is_done_and_with_room_again_all_are(gateway: GatewayProcess) -> None:
+    headers = {"Authorization": f"Bearer {gateway.admin_token('ann')}"}
+    log = gateway.state_dir / "audit.jsonl"
+    async with (
+        joined(gateway, gateway.token("agent-a", capabilities=PROPOSALS, jti="t1")) as agent,
+        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
+    ):
+        with largest_file(gateway, log.stat().st_size):
+            refused = [await http.post(path, json=body) for path, body in ACTS]
+        kept = (await http.get("/admin/revocations")).json()["revocations"]
+        await agent.send(request("e1", "agent-a"))
+        held = (await next_of(agent, "system/error"))["your_capabilities"]
+        done = [await http.post(path, json=body) for path, body in ACTS]
+
+    assert [(one.status_code, one.json()["code"]) for one in refused] == [(503, "audit_unavailable")] * 5
+    assert {one.headers["content-type"] for one in refused} == {"application/problem+json"}
+    assert (held, kept) == (PROPOSALS, [])
+    assert [one.status_code for one in done] == [200] * 5
+    assert (verify(log).is_intact, verify(log).lines) == (True, 10)
+
+
+@spec("mcpx admin audited")
+async def test_an_act_whose_outcome_finds_no_room_was_done_and_reads_unknown(gateway: GatewayProcess) -> None:
+    headers = {"Authorization": f"Bearer {gateway.admin_token('ann')}"}
+    log, path = gateway.state_dir / "audit.jsonl", "/admin/participants/agent-a/disconnect"
+    async with httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http:
+        async with joined(gateway, gateway.token("agent-a")):
+            await http.post(path)
+        begun = len(log.read_bytes().splitlines(keepends=True)[0])
+        async with joined(gateway, gateway.token("agent-a")):
+            with largest_file(gateway, log.stat().st_size + begun + 10):
+                answer = await http.post(path)
+        acts = (await http.get("/admin/audit")).json()["acts"]
+
+    assert (answer.status_code, len(answer.json()["closed"])) == (200, 1)
+    assert [act["outcome"] for act in acts] == ["unknown", "done"]
+    assert verify(log).is_intact
 
 
 @spec("mcpx identity never in a log")
