@@ -222,6 +222,14 @@ def test_keys_inside_the_payload_are_nobody_s_business_here() -> None:
     assert str(Envelope.parse(data).kind) == "chat"
 
 
+@spec("mcpx envelope payload unread", "mcpx envelope unknown fields")
+def test_a_number_too_long_to_be_read_is_relayed_with_an_unknown_field_as_without_it() -> None:
+    long = wire(payload={"n": 0}).replace(b'"n":0', b'"n":' + b"9" * 5000)
+
+    for data in (long, long[:-1] + b',"x":' + b"9" * 5000 + b"}"):
+        assert Envelope.parse(data).data == data
+
+
 def test_a_payload_with_a_repeated_key_is_relayed_and_refused_by_its_readers() -> None:
     data = wire().replace(b'{"text":"hi"}', b'{"a":{"text":1,"text":2}}')
     envelope = Envelope.parse(data)
