@@ -77,6 +77,8 @@ def read(envelope: Envelope) -> tuple[JsonObject, Payload | None]:
     if kind.family in _OPERATIONS:
         _check_header(envelope)
     payload = payload_of(envelope)
+    if kind.family in _OPERATIONS and any(name.casefold() == "auth" for name in payload):
+        raise PayloadError("a message holds no 'auth': a credential in a broadcast is everybody's")
     record = payload_record(kind, payload) if _has_meaning(kind) else None
     if record is None:
         return payload, None
