@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core import Close, Member, Rate, Refuse, Relay, judge, refusal
+from gateway.core import Bucket, Close, Member, Rate, Refuse, Relay, judge, refusal
 from gateway.core.limits import REFUSED_STREAK_S
 from schemas import CapabilityViolation, CloseCode, ErrorCode, RateLimited
 from tests.gateway.seats import NOW, envelope, seat
@@ -115,6 +115,23 @@ def test_over_the_rate_the_sender_hears_how_long_to_wait() -> None:
     assert isinstance(outcome.error, RateLimited)
     assert outcome.error.facts["retry_after_ms"] == 500
     assert isinstance(verdict(agent, envelope("agent"), at=0.5), Relay)
+
+
+@spec("mcpx refusals rate_limited", "mcpx delivery rate per participant")
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_who_waits_as_long_as_it_is_told_gets_past_the_connection_s_rate_and_the_participant_s(
+    order: tuple[int, int],
+) -> None:
+    buckets = (Bucket(Rate(1.0, 1.0), 0.0), Bucket(Rate(10.0, 1.0), 0.0))
+    agent = seat("agent", "chat")
+    agent.buckets = tuple(buckets[which] for which in order)
+    verdict(agent, envelope("agent"))
+
+    outcome = verdict(agent, envelope("agent"))
+
+    assert isinstance(outcome, Refuse)
+    assert outcome.error.facts["retry_after_ms"] == 1000
+    assert isinstance(verdict(agent, envelope("agent"), at=1.0), Relay)
 
 
 @spec("mcpx refusals count against the rate")
