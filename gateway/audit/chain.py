@@ -183,9 +183,10 @@ def _parse(line: bytes) -> JsonObject | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict) or not isinstance(record.get("seq"), int):
+    if not isinstance(record, dict) or not isinstance(record.get("prev"), str):
         return None
-    return record if isinstance(record.get("prev"), str) else None
+    is_ours = isinstance(record.get("seq"), int) and isinstance(record.get("of", 0), int)
+    return record if is_ours else None
 
 
 def without_tokens(text: str) -> str:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gateway.audit import Act, AuditedAct, AuditLog, Outcome, verify
 from gateway.audit.__main__ import main
-from gateway.audit.chain import Chain
+from gateway.audit.chain import GENESIS, Chain
 from gateway.errors import AuditUnavailable
 from tests.requirements import spec
 
@@ -133,6 +133,18 @@ def test_lines_removed_moved_or_put_between_are_noticed_and_acts_refused(
     assert not verify(log.path).is_intact
     with pytest.raises(AuditUnavailable, match="chain is broken at line"):
         AuditLog(log.path, at_two_o_clock).begin(act())
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"seq":1,"prev":"PREV","of":[]}', b'{"prev":"PREV"}', b'{"seq":1,"prev":[]}']
+)
+def test_a_line_that_only_looks_like_ours_is_none_of_the_log(log: AuditLog, line: bytes) -> None:
+    log.path.write_bytes(line.replace(b"PREV", GENESIS.encode()) + b"\n{}\n")
+
+    found, verification = log.read(anything, 10)
+
+    assert (found, verification.broken_at) == ([], 2)
+    assert "no audit line" in verification.why
 
 
 def test_a_log_cut_off_under_a_running_gateway_refuses_acts(log: AuditLog) -> None:
