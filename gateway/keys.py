@@ -26,7 +26,7 @@ log = structlog.get_logger("gateway.keys")
 
 _REFRESH_S: Final = 300.0
 _RETRY_S: Final = 15.0
-_BELIEVED: Final = 8192
+_BELIEVED: Final = 4096
 """Tokens whose signature is remembered to be good."""
 _MAX_JWKS_BYTES: Final = 1 << 18
 

@@ -226,6 +226,7 @@ class Node:
         """
         held, claims = admission.held, admission.claims
         self._connections += 1
+        monotonic = self._clock.monotonic()
         record = ConnectionRecord(
             connection=f"{self.id}/{self._connections}",
             node=self.id,
@@ -235,7 +236,7 @@ class Node:
             iat=floor(claims.iat),
             at=self._clock.now(),
         )
-        shared = self._shared.setdefault(claims.id, _Shared(Bucket(self._rate, self._clock.monotonic())))
+        shared = self._shared.setdefault(claims.id, _Shared(Bucket(self._rate, monotonic)))
         shared.connections += 1
         member = Member(
             topic=held.topic.name,
@@ -244,7 +245,7 @@ class Node:
             mode=mode,
             expires_at=claims.exp,
             outbox=outbox,
-            buckets=(Bucket(self._rate, self._clock.monotonic()), shared.bucket),
+            buckets=(Bucket(self._rate, monotonic), shared.bucket),
         )
         self._homes[member.connection] = held
         held.topic.expect(member)

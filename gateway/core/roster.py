@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from capabilities import Amendment, effective
 from gateway.core.entries import Amended, ConnectionRecord, Joined
@@ -19,12 +19,15 @@ class Roster:
     of what they may do, in the order in which it was granted.
     """
 
-    __slots__ = ("_amendments", "_by_participant", "_records", "_shown")
+    __slots__ = ("_amendments", "_connections", "_effective", "_records", "_shown")
 
     def __init__(self) -> None:
         self._records: dict[str, ConnectionRecord] = {}
-        self._by_participant: dict[str, dict[str, tuple[str, ...]]] = {}
-        self._amendments: dict[str, tuple[int, list[Amendment]]] = {}
+        self._effective: dict[str, tuple[str, ...]] = {}
+        """By connection."""
+        self._connections: dict[str, tuple[str, ...]] = {}
+        """By participant, in order of joining."""
+        self._amendments: dict[str, tuple[int, Sequence[Amendment]]] = {}
         self._shown: dict[str, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
@@ -58,7 +61,7 @@ class Roster:
 
     def of(self, participant: str) -> tuple[str, ...]:
         """The connections of one participant, in order of joining."""
-        return tuple(self._by_participant.get(participant, ()))
+        return self._connections.get(participant, ())
 
     def amendments_of(self, participant: str) -> tuple[int, Sequence[Amendment]]:
         """The promotions of one who is here, and their version."""
@@ -66,14 +69,14 @@ class Roster:
 
     def effective(self, connection: str) -> tuple[str, ...]:
         """What one connection may do."""
-        return self._by_participant[self._records[connection].participant][connection]
+        return self._effective[connection]
 
     def join(self, entry: Joined) -> None:
         """Add a connection."""
         record = entry.record
         self._records[record.connection] = record
         self._keep_newer(record.participant, entry.version, entry.amendments)
-        self._by_participant.setdefault(record.participant, {})[record.connection] = ()
+        self._connections[record.participant] = (*self.of(record.participant), record.connection)
         self._recompute(record.participant, record.at)
 
     def leave(self, connection: str, at: float) -> tuple[str, bool] | None:
@@ -85,7 +88,10 @@ class Roster:
         record = self._records.pop(connection, None)
         if record is None:
             return None
-        del self._by_participant[record.participant][connection]
+        del self._effective[connection]
+        self._connections[record.participant] = tuple(
+            other for other in self.of(record.participant) if other != connection
+        )
         return record.participant, self._recompute(record.participant, at)
 
     def amend(self, entry: Amended) -> bool:
@@ -107,24 +113,27 @@ class Roster:
         known = self._amendments.get(participant)
         if known is not None and known[0] > version:
             return False
-        self._amendments[participant] = (
-            version,
-            [Amendment.from_json(amendment) for amendment in amendments],
-        )
+        in_force = tuple(Amendment.from_json(amendment) for amendment in amendments)
+        self._amendments[participant] = (version, in_force) if version or in_force else _UNAMENDED
         return True
 
     def _recompute(self, participant: str, at: float) -> bool:
-        held = self._by_participant.get(participant, {})
-        if not held:
-            self._by_participant.pop(participant, None)
+        connections = self.of(participant)
+        if not connections:
+            self._connections.pop(participant, None)
             self._amendments.pop(participant, None)
             return self._shown.pop(participant, None) is not None
         _, amendments = self._amendments[participant]
-        union: dict[str, None] = {}
-        for connection in held:
-            held[connection] = effective(self._records[connection].base, amendments, at)
-            union.update(dict.fromkeys(held[connection]))
-        shown = tuple(union)
+        for connection in connections:
+            base = self._records[connection].base
+            self._effective[connection] = effective(base, amendments, at) if amendments else base
+        shown = self._effective[connections[0]]
+        if len(connections) > 1:
+            shown = tuple(dict.fromkeys(each for one in connections for each in self._effective[one]))
         before = self._shown.get(participant)
         self._shown[participant] = shown
         return before is None or set(before) != set(shown)
+
+
+_UNAMENDED: Final[tuple[int, Sequence[Amendment]]] = (0, ())
+"""Nearly everybody, so they share it."""

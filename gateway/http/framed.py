@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from gateway.core import Member
+from gateway.http.turnstile import Pass
 from gateway.node import Node
 from gateway.transport import FramedConnection
 from schemas import CLOSE_REASONS, CloseCode
@@ -20,26 +22,26 @@ class FramedOutbox:
         self._connection: FramedConnection | None = None
         self._code: CloseCode | None = None
         """Why it is to be closed, if that was decided before it was attached."""
-        self._before: list[bytes] = []
+        self._before: bytes = b""
         """Its welcome, and what comes between that and being attached."""
 
     def attached(self, connection: FramedConnection) -> None:
         """From here on there is a connection to write to."""
         self._connection = connection
-        before, self._before = self._before, []
+        before, self._before = self._before, b""
         if before:
-            connection.write(b"".join(before))
+            connection.write(before)
         if self._code is not None:
             self.close(self._code)
 
     @property
     def waiting_bytes(self) -> int:
         connection = self._connection
-        return sum(map(len, self._before)) if connection is None else connection.waiting_bytes
+        return len(self._before) if connection is None else connection.waiting_bytes
 
     def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:  # noqa: ARG002  # frames are all it needs
         if self._connection is None:
-            self._before.append(frames)
+            self._before += frames
         else:
             self._connection.write(frames)
 
@@ -61,24 +63,31 @@ class FramedOutbox:
         return since is not None and now - since > self._max_seconds
 
 
+class Door(Protocol):
+    """Who let a connection in, as far as its end goes."""
+
+    def too_large(self, member: Member) -> bytes:
+        """What to say before a message over the limit closes the connection."""
+        ...
+
+    def left(self, member: Member, used: Pass, code: int) -> None:
+        """The connection is over."""
+        ...
+
+
 class Seat:
     """What one connection brings, handed to the node (`gateway.transport.Receiver`)."""
 
-    __slots__ = ("_farewell", "_left", "_member", "_node", "read_done")
+    __slots__ = ("_door", "_member", "_node", "_pass")
 
-    def __init__(
-        self,
-        node: Node,
-        member: Member,
-        *,
-        farewell: Callable[[Member], bytes],
-        left: Callable[[Member, int], None],
-    ) -> None:
-        self._node, self._member, self._farewell, self._left = node, member, farewell, left
-        self.read_done = node.read_done
+    def __init__(self, node: Node, member: Member, door: Door, used: Pass) -> None:
+        self._node, self._member, self._door, self._pass = node, member, door, used
 
     def received(self, data: bytes) -> None:
         self._node.receive(self._member, data)
+
+    def read_done(self) -> None:
+        self._node.read_done()
 
     def received_binary(self) -> None:
         self._node.close(self._member, CloseCode.TEXT_ONLY)
@@ -87,7 +96,7 @@ class Seat:
         self._node.close(self._member, CloseCode.SLOW_CONSUMER)
 
     def too_big_farewell(self) -> bytes:
-        return self._farewell(self._member)
+        return self._door.too_large(self._member)
 
     def ended(self, code: int) -> None:
-        self._left(self._member, code)
+        self._door.left(self._member, self._pass, code)

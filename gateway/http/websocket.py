@@ -184,11 +184,7 @@ class WebSocketDoor:
         if member is None:
             return False
 
-        def left(member: Member, code: int) -> None:
-            self._turnstile.leave(used)
-            self._left(member, code)
-
-        seat = Seat(self._node, member, farewell=self._too_large, left=left)
+        seat = Seat(self._node, member, self, used)
         outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes))
         return True
 
@@ -250,7 +246,13 @@ class WebSocketDoor:
             log.info("connection.left", topic=member.topic, participant=member.id, code=code)
         self._node.leave(member)
 
-    def _too_large(self, member: Member) -> bytes:
+    def left(self, member: Member, used: Pass, code: int) -> None:
+        """A connection that was handed over has ended."""
+        self._turnstile.leave(used)
+        self._left(member, code)
+
+    def too_large(self, member: Member) -> bytes:
+        """What a member hears before 1009."""
         self._node.metrics.refused(EnvelopeTooLarge.code)
         error = EnvelopeTooLarge(self._node.max_envelope_bytes)
         return refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
