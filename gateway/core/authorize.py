@@ -36,9 +36,7 @@ def judge(member: Member, data: bytes, *, now: float, monotonic: float, max_byte
     # the verdict kept until its turn comes.
     wait_ms = 0
     for bucket in member.buckets:
-        bucket_wait_ms = bucket.take(monotonic)
-        if bucket_wait_ms > wait_ms:  # the envelope has to get past each of them
-            wait_ms = bucket_wait_ms
+        wait_ms = max(wait_ms, bucket.take(monotonic))  # it has to get past each of them
     try:
         if len(data) > max_bytes:
             raise EnvelopeTooLarge(max_bytes)
