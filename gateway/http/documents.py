@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -15,28 +16,19 @@ from starlette.routing import Route
 from gateway.http.admin import ADMIN_OPERATIONS
 from gateway.http.ops import OPS_OPERATIONS
 from gateway.http.problems import PROBLEMS, Problem, ProblemCode
-from schemas import JsonObject, documents
+from schemas import documents
 
 _SCHEMA_JSON: Final = "application/schema+json"
 _JSON: Final = "application/json"
-_ANY: Final[JsonObject] = {"type": "object"}
+
+_described = partial(documents.Operation, tag="documents", answer_schema={"type": "object"}, is_secured=False)
 
 DOCUMENT_OPERATIONS: Final = (
-    documents.Operation(
-        id="listSchemas",
-        method="GET",
-        path="/schemas/index.json",
-        summary="The JSON Schemas that there are",
-        tag="documents",
-        answer_schema=_ANY,
-        is_secured=False,
-    ),
-    documents.Operation(
+    _described(id="listSchemas", path="/schemas/index.json", summary="The JSON Schemas that there are"),
+    _described(
         id="showSchema",
-        method="GET",
         path="/schemas/{name}.json",
         summary="One JSON Schema (2020-12)",
-        tag="documents",
         parameters=(
             documents.Parameter(
                 "name", "path", "As in the index.", {"type": "string", "minLength": 1}, required=True
@@ -44,27 +36,9 @@ DOCUMENT_OPERATIONS: Final = (
         ),
         problems=(ProblemCode.NOT_FOUND,),
         content_type=_SCHEMA_JSON,
-        answer_schema=_ANY,
-        is_secured=False,
     ),
-    documents.Operation(
-        id="showOpenapi",
-        method="GET",
-        path="/openapi.json",
-        summary="This document",
-        tag="documents",
-        answer_schema=_ANY,
-        is_secured=False,
-    ),
-    documents.Operation(
-        id="showAsyncapi",
-        method="GET",
-        path="/asyncapi.json",
-        summary="The WebSocket, as AsyncAPI 3.0",
-        tag="documents",
-        answer_schema=_ANY,
-        is_secured=False,
-    ),
+    _described(id="showOpenapi", path="/openapi.json", summary="This document"),
+    _described(id="showAsyncapi", path="/asyncapi.json", summary="The WebSocket, as AsyncAPI 3.0"),
 )
 
 

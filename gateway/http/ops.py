@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -17,33 +18,28 @@ from gateway.http.problems import EXCEPTION_HANDLERS, RETRY_AFTER_S, Problem, Pr
 from gateway.metrics import CONTENT_TYPE, Metrics
 from schemas import documents, rest
 
-_TAG: Final = "operations"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """A request with one of these came through a proxy: who asks is not who the socket says."""
 
-LIVEZ: Final = documents.Operation(
+_described = partial(documents.Operation, tag="operations", is_secured=False)
+
+LIVEZ: Final = _described(
     id="livez",
-    method="GET",
     path="/livez",
     summary="200 while the process answers at all",
-    tag=_TAG,
     content_type="text/plain",
-    is_secured=False,
 )
-READYZ: Final = documents.Operation(
+READYZ: Final = _described(
     id="readyz",
-    method="GET",
     path="/readyz",
     summary="200 while this node can take connections; `?verbose` says what it stands on",
-    tag=_TAG,
     answer=rest.Readiness,
     parameters=(
         documents.Parameter(
             "verbose", "query", "Facts about the node too.", {"type": "string", "enum": ["", "1", "true"]}
         ),
     ),
-    is_secured=False,
     other_answers={
         "503": {
             "description": "Not now; `reasons` says why",
@@ -52,15 +48,12 @@ READYZ: Final = documents.Operation(
         }
     },
 )
-METRICS: Final = documents.Operation(
+METRICS: Final = _described(
     id="metrics",
-    method="GET",
     path="/metrics",
     summary="Prometheus metrics; to callers on the same machine, unless they have a port of their own",
-    tag=_TAG,
     content_type="text/plain",
     problems=(ProblemCode.LOOPBACK_ONLY,),
-    is_secured=False,
 )
 OPS_OPERATIONS: Final = (LIVEZ, READYZ, METRICS)
 

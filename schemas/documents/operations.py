@@ -26,11 +26,11 @@ class Operation:
     """What one method of one path takes and answers."""
 
     id: str
-    method: Literal["GET", "POST"]
     path: str
     """With its parameters in braces."""
     summary: str
     tag: str
+    method: Literal["GET", "POST"] = "GET"
     answer: type[msgspec.Struct] | None = None
     """Record of a 200 in JSON."""
     answer_schema: JsonObject = field(default_factory=lambda: {"type": "string"})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from gateway.http.admin.reading import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.http.problems import ProblemCode as P
 from schemas import documents, rest
 
-_TAG: Final = "admin"
+_described = partial(documents.Operation, tag="admin")
 _ALWAYS: Final = (
     P.INVALID_PARAMETER,
     P.TOKEN_MISSING,
@@ -42,12 +43,11 @@ def _filter(name: str, description: str) -> documents.Parameter:
     return documents.Parameter(name, "query", description, {"type": "string"})
 
 
-CHANGE_CAPABILITIES: Final = documents.Operation(
+CHANGE_CAPABILITIES: Final = _described(
     id="changeCapabilities",
     method="POST",
     path="/admin/participants/{id}/capabilities",
     summary="Change what a participant may send; in force on every node when this answers (MCPx 11.3)",
-    tag=_TAG,
     body=rest.CapabilitiesRequest,
     answer=rest.CapabilitiesAnswer,
     parameters=(
@@ -70,12 +70,11 @@ CHANGE_CAPABILITIES: Final = documents.Operation(
     ),
 )
 
-DISCONNECT: Final = documents.Operation(
+DISCONNECT: Final = _described(
     id="disconnectParticipant",
     method="POST",
     path="/admin/participants/{id}/disconnect",
     summary="Close a participant's connections with 4410; it may come back",
-    tag=_TAG,
     body=rest.DisconnectRequest,
     is_body_required=False,
     answer=rest.DisconnectAnswer,
@@ -83,23 +82,20 @@ DISCONNECT: Final = documents.Operation(
     problems=(*_ACT, P.PARTICIPANT_UNKNOWN),
 )
 
-REVOKE: Final = documents.Operation(
+REVOKE: Final = _described(
     id="revoke",
     method="POST",
     path="/admin/revocations",
     summary="Take back a token, or all that a participant has had; its connections close with 4403",
-    tag=_TAG,
     body=rest.RevocationRequest,
     answer=rest.RevocationAnswer,
     problems=_ACT,
 )
 
-LIST_REVOCATIONS: Final = documents.Operation(
+LIST_REVOCATIONS: Final = _described(
     id="listRevocations",
-    method="GET",
     path="/admin/revocations",
     summary="Revocations that are kept, newest first",
-    tag=_TAG,
     answer=rest.RevocationsAnswer,
     parameters=(
         _LIMIT,
@@ -110,45 +106,37 @@ LIST_REVOCATIONS: Final = documents.Operation(
     problems=_ALWAYS,
 )
 
-LIST_PARTICIPANTS: Final = documents.Operation(
+LIST_PARTICIPANTS: Final = _described(
     id="listParticipants",
-    method="GET",
     path="/admin/participants",
     summary="Participants, by id: all that were ever here, or those now in the topics that the token names",
-    tag=_TAG,
     answer=rest.ParticipantsAnswer,
     parameters=(_LIMIT, _AFTER),
     problems=_ALWAYS,
 )
 
-SHOW_PARTICIPANT: Final = documents.Operation(
+SHOW_PARTICIPANT: Final = _described(
     id="showParticipant",
-    method="GET",
     path="/admin/participants/{id}",
     summary="One participant: connections, capabilities, and what admins changed",
-    tag=_TAG,
     answer=rest.ParticipantDetails,
     parameters=(_ID,),
     problems=(*_ALWAYS, P.PARTICIPANT_UNKNOWN),
 )
 
-LIST_TOPICS: Final = documents.Operation(
+LIST_TOPICS: Final = _described(
     id="listTopics",
-    method="GET",
     path="/admin/topics",
     summary="Topics in which somebody is, by name",
-    tag=_TAG,
     answer=rest.TopicsAnswer,
     parameters=(_LIMIT, _AFTER),
     problems=_ALWAYS,
 )
 
-EXPLAIN: Final = documents.Operation(
+EXPLAIN: Final = _described(
     id="explain",
-    method="GET",
     path="/admin/explain",
     summary="Why a participant may send a kind in a topic, or may not",
-    tag=_TAG,
     answer=rest.ExplainAnswer,
     parameters=(
         documents.Parameter(
@@ -164,12 +152,10 @@ EXPLAIN: Final = documents.Operation(
     problems=(*_ALWAYS, P.TOPIC_FORBIDDEN, P.PARTICIPANT_UNKNOWN),
 )
 
-READ_AUDIT: Final = documents.Operation(
+READ_AUDIT: Final = _described(
     id="readAudit",
-    method="GET",
     path="/admin/audit",
     summary="What admins did through this node, newest first, and whether its log is whole",
-    tag=_TAG,
     answer=rest.AuditAnswer,
     parameters=(
         _LIMIT,
