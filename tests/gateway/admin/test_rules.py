@@ -64,6 +64,14 @@ def records(draw: st.DrawFn) -> ParticipantRecord:
     return record
 
 
+def allowed(record: ParticipantRecord, promotion: Promotion, by: Admin = WIDE) -> tuple[Amendment, ...]:
+    """What comes of a promotion; one that is refused shows nothing."""
+    try:
+        return promote(record, promotion, by, now=NOW)
+    except Problem:
+        reject()
+
+
 def held(amendments: tuple[Amendment, ...], topic: str | None, base: tuple[str, ...], at: float) -> set[str]:
     return set(effective(base, [one for one in amendments if one.topic in (None, topic)], at))
 
@@ -73,10 +81,7 @@ def held(amendments: tuple[Amendment, ...], topic: str | None, base: tuple[str, 
 def test_no_history_lets_an_admin_hand_out_more_than_its_own_at_any_time_anywhere(
     record: ParticipantRecord, promotion: Promotion
 ) -> None:
-    try:
-        after = promote(record, promotion, NARROW, now=NOW)
-    except Problem:
-        reject()
+    after = allowed(record, promotion, NARROW)
 
     for topic, at, base in product(TOPICS, INSTANTS, ((), PATTERNS, (READ,), (TOOLS,), (CALL,))):
         gained = held(after, topic, base, at) - held(record.amendments, topic, base, at)
@@ -87,10 +92,7 @@ def test_no_history_lets_an_admin_hand_out_more_than_its_own_at_any_time_anywher
 def test_what_is_said_to_be_handed_out_is_exactly_what_somebody_gains(
     record: ParticipantRecord, promotion: Promotion
 ) -> None:
-    try:
-        after = promote(record, promotion, WIDE, now=NOW)
-    except Problem:
-        reject()
+    after = allowed(record, promotion)
 
     gained = {
         pattern
@@ -103,10 +105,7 @@ def test_what_is_said_to_be_handed_out_is_exactly_what_somebody_gains(
 @spec("mcpx admin idempotent")
 @given(records(), promotions())
 def test_the_same_promotion_again_changes_nothing(record: ParticipantRecord, promotion: Promotion) -> None:
-    try:
-        after = promote(record, promotion, WIDE, now=NOW)
-    except Problem:
-        reject()
+    after = allowed(record, promotion)
     once = ParticipantRecord(record.id, record.version + 1, after, record.base)
 
     assert promote(once, promotion, WIDE, now=NOW) == after
@@ -117,10 +116,7 @@ def test_the_same_promotion_again_changes_nothing(record: ParticipantRecord, pro
 def test_what_was_removed_is_gone_wholly_wherever_it_was_removed(
     record: ParticipantRecord, promotion: Promotion
 ) -> None:
-    try:
-        after = promote(record, promotion, WIDE, now=NOW)
-    except Problem:
-        reject()
+    after = allowed(record, promotion)
 
     for topic in TOPICS if promotion.topic is None else (promotion.topic,):
         left = [Pattern.parse(text) for text in held(after, topic, record.base, NOW)]
