@@ -29,6 +29,7 @@ _RETRY_S: Final = 15.0
 _BELIEVED: Final = 4096
 """Tokens whose signature is remembered to be good."""
 _MAX_JWKS_BYTES: Final = 1 << 18
+_NO_KEYS: Final = (httpx.HTTPError, httpx.InvalidURL, TokenSettingsError, ValueError)
 
 
 class Keys:
@@ -74,15 +75,25 @@ class Keys:
         Raises:
             SettingsError: they cannot be had: nobody could come in.
         """
-        if self._settings.jwks_url is None:
+        url = self._settings.jwks_url
+        if url is None:
             return
         try:
-            self._reader = self._read(await _fetch(self._settings.jwks_url))
-        except (httpx.HTTPError, httpx.InvalidURL, TokenSettingsError, ValueError) as error:
-            raise SettingsError(
-                "MCPX_JWKS_URL", f"no keys from {self._settings.jwks_url} ({error})"
-            ) from error
-        self._refreshing = asyncio.create_task(self._refresh(self._settings.jwks_url), name="keys.refresh")
+            await self.renew(url)
+        except _NO_KEYS as error:
+            raise SettingsError("MCPX_JWKS_URL", f"no keys from {url} ({error})") from error
+        self._refreshing = asyncio.create_task(self._refresh(url), name="keys.refresh")
+
+    async def renew(self, url: str) -> None:
+        """
+        Fetch the keys that hold from now on; what an earlier one signed is verified again.
+
+        Raises:
+            httpx.HTTPError, httpx.InvalidURL, TokenSettingsError, ValueError: there
+                are none to be had; the earlier ones hold.
+        """
+        self._reader = self._read(await _fetch(url))
+        self._believed.clear()
 
     async def stop(self) -> None:
         """Fetch no more."""
@@ -95,10 +106,9 @@ class Keys:
         while True:
             await asyncio.sleep(pause)
             try:
-                self._reader = self._read(await _fetch(url))
-                self._believed.clear()
+                await self.renew(url)
                 pause = _REFRESH_S
-            except (httpx.HTTPError, TokenSettingsError, ValueError) as error:
+            except _NO_KEYS as error:
                 log.warning("keys.not_refreshed", url=url, why=str(error), next=f"again in {_RETRY_S:.0f} s")
                 pause = _RETRY_S
 

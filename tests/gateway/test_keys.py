@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from capabilities import Key, TokenRefused, issue_token
+from capabilities import Key, TokenRefused, TokenSettingsError, issue_token
 from gateway.errors import SettingsError
 from gateway.keys import Keys
 from gateway.settings import Settings
@@ -115,20 +115,29 @@ def test_a_public_key_is_no_secret() -> None:
         keys_of(MCPX_JWT_SECRET=pair()[1])
 
 
-@asynccontextmanager
-async def served(document: bytes) -> AsyncIterator[str]:
-    """Serve one document to whoever asks."""
+class Issuer:
+    """An address that answers everybody with one document, which may change."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, document: bytes) -> None:
+        self.document, self.url = document, ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request."""
         await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(document)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + document)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(self.document)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + self.document)
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+
+@asynccontextmanager
+async def served(document: bytes) -> AsyncIterator[Issuer]:
+    """Serve one document to whoever asks."""
+    issuer = Issuer(document)
+    server = await asyncio.start_server(issuer.answer, "127.0.0.1", 0)
+    issuer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
+        yield issuer
     finally:
         server.close()
         await server.wait_closed()
@@ -137,8 +146,8 @@ async def served(document: bytes) -> AsyncIterator[str]:
 @spec("mcpx identity key kinds")
 async def test_keys_are_fetched_from_their_address() -> None:
     private, pem = pair()
-    async with served(jwks(("k1", private))) as url:
-        keys = keys_of(MCPX_JWKS_URL=url)
+    async with served(jwks(("k1", private))) as issuer:
+        keys = keys_of(MCPX_JWKS_URL=issuer.url)
         await keys.start()
 
     assert keys.read_participant(token(Key("k1", "EdDSA", pem.encode())), NOW).id == "ann"
@@ -147,10 +156,34 @@ async def test_keys_are_fetched_from_their_address() -> None:
     await keys.stop()
 
 
+@spec("mcpx identity key kinds")
+async def test_a_key_that_its_issuer_takes_back_opens_nothing_more_and_a_new_one_does() -> None:
+    (old, old_pem), (new, new_pem) = pair(), pair()
+    by_old, by_new = token(Key("k1", "EdDSA", old_pem.encode())), token(Key("k2", "EdDSA", new_pem.encode()))
+    async with served(jwks(("k1", old))) as issuer:
+        keys = keys_of(MCPX_JWKS_URL=issuer.url)
+        await keys.start()
+        try:
+            assert keys.read_participant(by_old, NOW).id == "ann"
+
+            issuer.document = b"{"
+            with pytest.raises(TokenSettingsError):
+                await keys.renew(issuer.url)
+            assert keys.read_participant(by_old, NOW).id == "ann"
+
+            issuer.document = jwks(("k2", new))
+            await keys.renew(issuer.url)
+            assert keys.read_participant(by_new, NOW).id == "ann"
+            with pytest.raises(TokenRefused):
+                keys.read_participant(by_old, NOW)
+        finally:
+            await keys.stop()
+
+
 async def test_without_keys_from_their_address_nothing_starts() -> None:
-    async with served(b"{}") as url:
+    async with served(b"{}") as issuer:
         with pytest.raises(SettingsError, match="MCPX_JWKS_URL"):
-            await keys_of(MCPX_JWKS_URL=url).start()
+            await keys_of(MCPX_JWKS_URL=issuer.url).start()
 
 
 @pytest.mark.parametrize("url", ["issuer.example", "http://issuer.example:jwks"])
