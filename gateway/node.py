@@ -92,12 +92,14 @@ class Admission:
         return self.held.topic.name
 
 
-@dataclass(slots=True)
-class _Shared:
-    """What a participant's connections on this node have in common."""
+class _Shared(Bucket):
+    """What a participant's connections on this node have in common: how much they may send together."""
 
-    bucket: Bucket
-    connections: int = 0
+    __slots__ = ("connections",)
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        super().__init__(rate, now)
+        self.connections = 0
 
 
 class Node:
@@ -236,7 +238,7 @@ class Node:
             iat=floor(claims.iat),
             at=self._clock.now(),
         )
-        shared = self._shared.setdefault(claims.id, _Shared(Bucket(self._rate, monotonic)))
+        shared = self._shared.setdefault(claims.id, _Shared(self._rate, monotonic))
         shared.connections += 1
         member = Member(
             topic=held.topic.name,
@@ -245,7 +247,7 @@ class Node:
             mode=mode,
             expires_at=claims.exp,
             outbox=outbox,
-            buckets=(Bucket(self._rate, monotonic), shared.bucket),
+            buckets=(Bucket(self._rate, monotonic), shared),
         )
         self._homes[member.connection] = held
         held.topic.expect(member)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar, Final
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.transport.websocket_protocol import WebSocketTransport, handshake_key
@@ -42,7 +44,11 @@ class HttpTransport(HttpToolsProtocol):
     _is_in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        # As uvicorn does it, but for asking the transport for a socket object, which would stay.
+        self.connections.add(self)
+        self.transport, self.flow = transport, FlowControl(transport)
+        self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
+        self.scheme = "https" if is_ssl(transport) else "http"
         self._due_in(self.head_timeout_s)
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +103,7 @@ class HttpTransport(HttpToolsProtocol):
         protocol = WebSocketTransport(self.config, self.server_state, self.app_state, self.loop)
         self.transport.set_protocol(protocol)
         protocol.begin(self.transport, self.scope, self.url, key)
+        self.parser = None  # type: ignore[assignment]  # it holds this object: only the collector would part them
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._met()
@@ -120,3 +127,13 @@ class HttpTransport(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
+    """Return host and port of one end; a socket file has none."""
+    address = transport.get_extra_info(name)
+    return (
+        (str(address[0]), int(address[1]))
+        if isinstance(address, tuple | list) and len(address) >= 2
+        else None
+    )

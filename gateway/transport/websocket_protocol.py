@@ -222,6 +222,7 @@ class WebSocketTransport(asyncio.Protocol):
             max_waiting=max_waiting,
         )
         self._server.connections.discard(self)
+        self.scope = {}  # it names this object
         if self.disconnected:
             self._loop.call_soon(connection.connection_lost, None)
             return connection
