@@ -17,8 +17,8 @@ from gateway.broker.redis_broker import RedisBroker
 from gateway.broker.redis_limits import RedisTimes
 from gateway.core import Joined, Member, Relayed
 from gateway.errors import BrokerUnavailable
+from tests.faults.fault_proxy import Direction, fault_proxy
 from tests.gateway.broker.conftest import started
-from tests.gateway.broker.fault_proxy import FaultProxy, fault_proxy
 from tests.gateway.broker.hearing import Hearing, all_until
 from tests.gateway.seats import NOW
 from tests.redis_server import RedisServer, running_redis
@@ -215,25 +215,22 @@ async def test_a_redis_that_went_back_in_time_closes_the_topic(server: RedisServ
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ways", ["up", "down", "both"])
+@pytest.mark.parametrize("direction", ["up", "down", "both"])
 @spec("mcpx delivery broker back")
-async def test_a_link_that_falls_silent_is_noticed_and_made_whole(server: RedisServer, ways: str) -> None:
+async def test_a_link_that_falls_silent_is_noticed_and_made_whole(
+    server: RedisServer, direction: Direction
+) -> None:
     async with fault_proxy(server.port) as proxy, talking(proxy.url, server.url, every_s=SELDOM_S) as talk:
         loop = asyncio.get_running_loop()
         connections, began = proxy.connections, loop.time()
-        _swallow(proxy, ways, is_on=True)
+        proxy.blackhole(direction)
         async with asyncio.timeout(5):
             while proxy.connections == connections:  # noqa: ASYNC110 - the proxy only counts
                 await asyncio.sleep(0.05)
         assert loop.time() - began < 5
-        _swallow(proxy, ways, is_on=False)
+        proxy.heal()
         await talk.until_flowing()
         await talk.end_and_check()
-
-
-def _swallow(proxy: FaultProxy, ways: str, *, is_on: bool) -> None:
-    proxy.swallows_up = is_on and ways in ("up", "both")
-    proxy.swallows_down = is_on and ways in ("down", "both")
 
 
 @pytest.mark.slow
