@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -18,6 +17,7 @@ from capabilities import ParticipantClaims, TokenRefused
 from gateway.broker.protocol import BrokerUnavailable
 from gateway.clock import Clock
 from gateway.core import Member, Mode, refusal
+from gateway.http.bearer import bearer_token
 from gateway.http.framed import FramedOutbox, Seat
 from gateway.http.guard import Guard, refuse
 from gateway.http.outbox import SocketOutbox, Texts
@@ -127,7 +127,7 @@ class WebSocketDoor:
             raise Problem(
                 ProblemCode.ORIGIN_REFUSED, "Add the page's origin to MCPX_ALLOWED_ORIGINS if it is yours"
             )
-        token = _bearer(headers, scope.get("subprotocols", ()))
+        token = _token(headers, scope.get("subprotocols", ()))
         if token is None:
             raise Problem(
                 ProblemCode.TOKEN_MISSING, "Bring a token in Authorization: Bearer", reason="missing"
@@ -258,11 +258,9 @@ class WebSocketDoor:
         return refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
 
 
-def _bearer(headers: Headers, subprotocols: Any) -> str | None:
-    authorization = headers.get("authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+def _token(headers: Headers, subprotocols: Iterable[str]) -> str | None:
+    if "authorization" in headers:
+        return bearer_token(headers)
     for offered in subprotocols:
         if offered.startswith(BEARER_SUBPROTOCOL):
             encoded = offered.removeprefix(BEARER_SUBPROTOCOL)
@@ -270,7 +268,7 @@ def _bearer(headers: Headers, subprotocols: Any) -> str | None:
                 return base64.b64decode(
                     encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True
                 ).decode()
-            except (binascii.Error, UnicodeDecodeError, ValueError):
+            except ValueError:  # no base64url, or no UTF-8
                 return None
     return None
 

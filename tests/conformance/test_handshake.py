@@ -49,6 +49,16 @@ async def test_no_token_or_a_bad_one_is_401(ops: TopicUnderTest, token: str | No
     assert headers["www-authenticate"].startswith("Bearer")
 
 
+@spec("mcpx identity handshake 401", "mcpx identity bearer header")
+async def test_two_tokens_are_none(ops: TopicUnderTest) -> None:
+    tokens = [ops.gateway.token(id, topics=[ops.name]) for id in ("ann", "eve")]
+    headers = [("Authorization", f"Bearer {token}") for token in tokens]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        refused = await http.get(f"{ops.gateway.http_url}/ws?topic={ops.name}", headers=headers)
+
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_missing")
+
+
 @spec("mcpx identity handshake 401", "mcpx identity admin typ")
 async def test_expired_foreign_and_admin_tokens_are_401(ops: TopicUnderTest) -> None:
     gateway = ops.gateway

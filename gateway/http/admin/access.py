@@ -10,6 +10,7 @@ from capabilities import TokenReader, TokenRefusal, TokenRefused, is_revoked
 from gateway.broker.protocol import Broker
 from gateway.clock import Clock
 from gateway.http.admin.rules import Admin
+from gateway.http.bearer import bearer_token
 from gateway.http.problems import Problem, ProblemCode
 
 
@@ -28,7 +29,9 @@ class AdminAccess:
             Problem: no token or a bad one (401), or a participant's (403).
             BrokerUnavailable: whether the token was revoked cannot be known.
         """
-        token, now, reader = _bearer(request), self._clock.now(), self._tokens()
+        token, now, reader = bearer_token(request.headers), self._clock.now(), self._tokens()
+        if token is None:
+            raise Problem(ProblemCode.TOKEN_MISSING, "Bring one admin token in Authorization: Bearer")
         try:
             claims = reader.read_admin(token, now)
         except TokenRefused as refused:
@@ -52,11 +55,3 @@ def _is_participant(reader: TokenReader, token: str, now: float) -> bool:
     except TokenRefused:
         return False
     return True
-
-
-def _bearer(request: Request) -> str:
-    given = request.headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Problem(ProblemCode.TOKEN_MISSING, "Bring one admin token in Authorization: Bearer")
-    return token.strip()
