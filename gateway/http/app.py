@@ -24,7 +24,7 @@ from gateway.broker.protocol import Broker
 from gateway.broker.redis_broker import RedisBroker
 from gateway.broker.state_file import StateFile
 from gateway.clock import Clock, SystemClock
-from gateway.errors import GatewayError, SettingsError
+from gateway.errors import AuditUnavailable, GatewayError, SettingsError
 from gateway.http.admin import admin_routes
 from gateway.http.documents import document_routes
 from gateway.http.guard import Guard, HostCheck
@@ -89,6 +89,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
             audit.check()
+        except AuditUnavailable as error:
+            log.error("audit.unavailable", why=error.why, next="mend it: until then admins can do nothing")  # noqa: TRY400
+        try:
             await keys.start()
             await node.start()
         except GatewayError as error:

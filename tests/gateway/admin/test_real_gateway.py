@@ -163,6 +163,25 @@ async def test_an_act_whose_outcome_finds_no_room_was_done_and_reads_unknown(gat
     assert verify(log).is_intact
 
 
+@spec("mcpx admin audited")
+async def test_a_log_that_was_altered_stops_admins_and_nobody_else(gateway: GatewayProcess) -> None:
+    headers = {"Authorization": f"Bearer {gateway.admin_token('ann')}"}
+    log = gateway.state_dir / "audit.jsonl"
+    async with httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http:
+        await http.post("/admin/revocations", json={"jti": "t1"})
+        await gateway.terminate()
+        log.write_bytes(log.read_bytes().replace(b"ann", b"bob", 1))
+
+        await gateway.start()
+        answer = await http.post("/admin/revocations", json={"jti": "t2"})
+        async with joined(gateway, gateway.token("agent-a")) as agent:
+            await agent.send(request("e1", "agent-a"))
+            assert await next_of(agent, CALL)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
+    assert "chain is broken at line 2" in gateway.log_text()
+
+
 @spec("mcpx identity never in a log")
 async def test_no_token_is_in_a_log_a_metric_an_error_or_the_audit(gateway: GatewayProcess) -> None:
     participant, admin = gateway.token("agent-a", capabilities=PROPOSALS), gateway.admin_token("ann")
