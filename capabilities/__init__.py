@@ -1,6 +1,6 @@
 """Who may say it: patterns, sets of capabilities, profiles, promotions, tokens and revocations."""
 
-from capabilities.amendments import Amendment, Change, Effect, amend, effective, next_expiry, revert
+from capabilities.amendments import Amendment, Change, Effect, amend, effective, revert
 from capabilities.claims import AdminClaims, ParticipantClaims, is_topic_grant
 from capabilities.errors import (
     PatternError,
@@ -57,7 +57,6 @@ __all__ = [
     "keys_from_jwks",
     "keys_from_pem",
     "keys_from_secret",
-    "next_expiry",
     "overlaps",
     "revert",
     "still_needed",

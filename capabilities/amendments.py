@@ -149,19 +149,6 @@ def revert(current: Amendment, patterns: Iterable[str] | None = None) -> Amendme
     return replace(current, changes=tuple(change for change in current.changes if change.pattern not in gone))
 
 
-def next_expiry(amendments: Iterable[Amendment], now: float) -> float | None:
-    """Return when the first change in force ends, in Unix seconds; `None`: none does by itself."""
-    return min(
-        (
-            change.expires_at
-            for amendment in amendments
-            for change in amendment.changes
-            if change.expires_at is not None and now < change.expires_at
-        ),
-        default=None,
-    )
-
-
 def _with(changes: list[Change], new: Change) -> list[Change]:
     """Append `new`, without the older ones that it replaces or that could never count again."""
     kept = [

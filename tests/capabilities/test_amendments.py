@@ -20,7 +20,6 @@ from capabilities import (
     StillGranted,
     amend,
     effective,
-    next_expiry,
     revert,
 )
 from schemas import Kind
@@ -274,20 +273,6 @@ def test_what_is_reverted_is_as_the_token_says() -> None:
 
 
 # When the next change is due.
-
-
-@spec("mcpx delivery promotion expires")
-def test_the_next_end_is_the_first_that_is_to_come() -> None:
-    amendments = [
-        Amendment("robot", None, (Change("a", Effect.ADDED, NOW), Change("b", Effect.REMOVED, NOW + 9))),
-        Amendment("robot", "ops", (Change("c", Effect.ADDED, NOW + 5), Change("d", Effect.ADDED))),
-    ]
-
-    assert next_expiry(amendments, NOW - 1) == NOW
-    assert next_expiry(iter(amendments), NOW) == NOW + 5
-    assert next_expiry(amendments, NOW + 5) == NOW + 9
-    assert next_expiry(amendments, NOW + 9) is None
-    assert next_expiry([], NOW) is None
 
 
 # Keeping it.
