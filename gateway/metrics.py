@@ -62,9 +62,8 @@ class Metrics(Collector):
         self._handshakes_refused: dict[str, int] = {}
         self._admin_acts: dict[str, int] = {}
         self._connections_opened = 0
-        self._loop_lag, self._delivery = _Histogram(), _Histogram()
+        self._loop_lag = _Histogram()
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
-        self._counters: dict[str, tuple[str, Callable[[], float]]] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -82,10 +81,6 @@ class Metrics(Collector):
         """One envelope of `size` bytes was put into the outboxes of so many connections."""
         self._delivered += receivers
         self._delivered_bytes += receivers * size
-
-    def delivered_after(self, seconds: float) -> None:
-        """So long passed between an envelope's arrival and its delivery here."""
-        self._delivery.observe(seconds)
 
     def refused(self, code: ErrorCode) -> None:
         """An envelope was refused."""
@@ -122,10 +117,6 @@ class Metrics(Collector):
         """Show `read()` at each scrape as `mcpx_NAME`, such as `connections` or `broker_up`."""
         self._gauges[name] = (help, read)
 
-    def counter(self, name: str, help: str, read: Callable[[], float]) -> None:
-        """Show `read()`, which never falls, at each scrape as `mcpx_NAME_total`."""
-        self._counters[name] = (help, read)
-
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -149,10 +140,7 @@ class Metrics(Collector):
         yield _plain("mcpx_slow_consumers", "Connections closed because they were behind", slow)
         yield _labelled("mcpx_handshakes_refused", "Callers turned away", "reason", self._handshakes_refused)
         yield _labelled("mcpx_admin_acts", "What admins did", "outcome", self._admin_acts)
-        yield _histogram("mcpx_delivery_seconds", "From arrival to delivery on this node", self._delivery)
         yield _histogram("mcpx_loop_lag_seconds", "How late the event loop is", self._loop_lag)
-        for name, (help, read) in self._counters.items():
-            yield _plain(f"mcpx_{name}", help, read())
         for name, (help, read) in self._gauges.items():
             yield GaugeMetricFamily(f"mcpx_{name}", help, value=read())
 
