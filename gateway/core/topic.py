@@ -116,14 +116,18 @@ class Topic:
 
     def _left(self, connections: Sequence[str], at: float) -> Sequence[Effect]:
         changed: dict[str, None] = {}
+        effects: list[Effect] = []
         for connection in connections:
             member = self.members.get(connection)
             if member is not None:
+                # Somebody else said so: this node was taken for dead, and its members must know.
                 self.forget(member)
+                effects.append(Close(member, CloseCode.RESTART))
             outcome = self.roster.leave(connection, at)
             if outcome is not None and outcome[1]:
                 changed[outcome[0]] = None
-        return [self._presence(participant, at, nth) for nth, participant in enumerate(changed)]
+        effects += [self._presence(participant, at, nth) for nth, participant in enumerate(changed)]
+        return effects
 
     def _amended(self, entry: Amended) -> Sequence[Effect]:
         before = self.roster.capabilities(entry.participant)

@@ -266,6 +266,20 @@ def test_a_dead_node_s_members_leave_once() -> None:
     assert {record.participant for record in node.topic.roster.records} == {"witness", "ann"}
 
 
+@spec("mcpx delivery from the welcome on")
+def test_members_of_a_node_that_was_taken_for_dead_are_told_so() -> None:
+    node = OneNode()
+    mine = node.join(seat("ann"))
+    directed = node.join(seat("bob", mode=Mode.DIRECTED))
+
+    closes = node.apply(Gone("n1", NOW))
+
+    assert [(close.member, close.code) for close in closes] == [
+        (mine, CloseCode.RESTART),
+        (directed, CloseCode.RESTART),
+    ]
+
+
 NAMES = st.sampled_from(["ann", "bob", "cid"])
 PATTERNS = st.lists(st.sampled_from(["chat", "mcp/*", "mcp/proposal:*", "x-a/*"]), max_size=3, unique=True)
 
