@@ -227,6 +227,9 @@ class Node:
             BrokerUnavailable: the store did not take the join.
         """
         held, claims = admission.held, admission.claims
+        if self.is_draining:
+            self.dismiss(admission)
+            raise BrokerUnavailable("this node is going away")
         self._connections += 1
         monotonic = self._clock.monotonic()
         record = ConnectionRecord(
@@ -259,6 +262,8 @@ class Node:
                     return member
                 except _JudgedAnew:
                     admission = await self._admission(held, claims)
+                    if member.ended is not None:  # and has left: to join now would be for ever
+                        raise _why_not_joined(member.ended) from None
             raise BrokerUnavailable("the participant's rights change faster than it can join")
         except BaseException:
             self.leave(member)

@@ -140,6 +140,42 @@ async def test_what_the_broker_does_not_take_is_answered(bench: Bench) -> None:
     assert bench.took(bob) == []
 
 
+async def test_who_is_closed_while_it_is_judged_anew_does_not_join_after_all(bench: Bench) -> None:
+    admission = await bench.node.admit("ops", claims_of("ann", "chat"))
+    await bench.broker.amend(
+        "ann", lambda _: (promotion("ann", "mcp/*"),), NOW
+    )  # its join comes back as stale
+    asked, answered = asyncio.Event(), asyncio.Event()
+    standing = bench.broker.standing
+
+    async def slow_standing(topic: str, participant: str, jti: str) -> Any:
+        asked.set()
+        await answered.wait()
+        return await standing(topic, participant, jti)
+
+    bench.broker.standing = slow_standing  # type: ignore[method-assign]
+    joining = asyncio.create_task(bench.node.join(admission, Mode.ALL, RecordingOutbox()))
+    await asked.wait()
+    bench.node.drain()
+    answered.set()
+
+    with pytest.raises(BrokerUnavailable):
+        await joining
+    await bench.settle()
+    assert await bench.broker.look("ops") is None
+
+
+async def test_nobody_joins_a_node_that_has_begun_to_go_away(bench: Bench) -> None:
+    admission = await bench.node.admit("ops", claims_of("ann", "chat"))
+    bench.node.drain()
+
+    with pytest.raises(BrokerUnavailable):
+        await bench.node.join(admission, Mode.ALL, RecordingOutbox())
+
+    await bench.settle()
+    assert bench.node.topics == {}
+
+
 @spec("mcpx identity handshake 503")
 async def test_a_join_that_the_broker_does_not_take_fails_and_leaves_nothing(bench: Bench) -> None:
     admission = await bench.node.admit("ops", claims_of("ann", "chat"))
