@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conformance.topic_under_test import Seat, TopicUnderTest, listening
-from tests.gateway.broker.fault_proxy import fault_proxy
+from tests.faults.fault_proxy import fault_proxy
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.redis_server import RedisServer
 from tests.threats.conftest import Starting
@@ -85,7 +85,7 @@ async def test_a_node_cut_off_from_redis_relays_nothing_of_a_token_revoked_meanw
                 before = await thief.send("chat")
                 assert (await bob.next_of("chat"))["id"] == before.id
 
-                link.swallows_up = link.swallows_down = True
+                link.blackhole()
                 answer = await admin(one, "/admin/revocations", jti="stolen", reason="a test")
                 assert answer.status_code == 200, answer.text
                 for _ in range(50):
@@ -103,8 +103,7 @@ async def test_a_node_cut_off_from_redis_relays_nothing_of_a_token_revoked_meanw
                     )
                     shut = await http.get(f"{cut_off.http_url}/admin/topics", headers=bearer)
 
-                link.swallows_up = link.swallows_down = False
-                link.reset()
+                link.heal()  # and what it still held comes late
                 async with asyncio.timeout(20):
                     await s.wait_closed()
                 heard = [e["payload"] for e in await bob.heard() if e["kind"] == "chat"]
