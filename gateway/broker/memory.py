@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
+
 from capabilities import Amendment, Revocation, still_needed, with_revocation
 from gateway.broker.protocol import Ending, Hearer, ParticipantRecord, Standing
 from gateway.broker.state_file import StateFile
 from gateway.core import Amended, Draft, Ended, Entry, Gone, Joined, Left, Relayed, Snapshot, token_subject
 from gateway.errors import BrokerUnavailable
+
+log = structlog.get_logger("gateway.broker")
 
 
 @dataclass(slots=True)
@@ -88,7 +92,10 @@ class MemoryBroker:
 
     async def stop(self) -> None:
         if self._unsaved:
-            self._save()
+            try:
+                self._save()
+            except BrokerUnavailable as error:
+                log.warning("state.not_saved", why=error.why, next="stops all the same")
         self._hearer = None
 
     # Topics
