@@ -278,6 +278,9 @@ def _read_query(query_string: bytes) -> tuple[Mode, str]:
         query = parse_qs(query_string.decode(), keep_blank_values=True, strict_parsing=bool(query_string))
     except ValueError:
         raise Problem(ProblemCode.INVALID_PARAMETER, "The query is not readable", parameter="topic") from None
+    if query.keys() - {"topic", "mode"}:
+        # A misspelt mode would be All in silence. The name is not repeated: it may be a pasted token.
+        raise Problem(ProblemCode.INVALID_PARAMETER, "There are only 'topic' and 'mode' here")
     topics, modes = query.get("topic", []), query.get("mode", [Mode.ALL])
     if len(topics) != 1 or not is_topic(topics[0]):
         why = "Name one topic: /ws?topic=NAME, 1 to 256 of A-Z a-z 0-9 . _ : @ / -"

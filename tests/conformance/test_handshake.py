@@ -103,6 +103,8 @@ async def test_a_prefix_in_the_token_opens_what_begins_with_it(ops: TopicUnderTe
         "?topic=a&mode=loud",
         "?topic=a&mode=",
         "?mode=all",
+        "?topic=a&mod=directed",
+        "?topic=a&topic",
     ],
 )
 async def test_a_missing_or_bad_topic_or_mode_is_400(ops: TopicUnderTest, query: str) -> None:
