@@ -272,9 +272,6 @@ def test_what_is_reverted_is_as_the_token_says() -> None:
     assert revert(amendment, []) == amendment
 
 
-# When the next change is due.
-
-
 # Keeping it.
 
 
