@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from gateway.audit import verify
@@ -226,6 +227,20 @@ async def test_two_admins_who_read_the_same_record_do_not_overwrite_each_other(
     assert (second.status_code, second.json()["code"]) == (412, "changed_meanwhile")
     again = await gateway.change("agent-a", {"add": ["mcp/request:x"]}, if_match=first.headers["etag"])
     assert again.status_code == 200
+
+
+async def test_two_admins_at_once_need_no_tag_since_each_names_its_own_patterns(
+    gateway: GatewayUnderTest,
+) -> None:
+    member, _ = await gateway.join("agent-a")
+
+    both = await asyncio.gather(
+        gateway.change("agent-a", {"add": [TOOLS]}),
+        gateway.change("agent-a", {"add": ["mcp/request:x"], "remove": ["chat"]}),
+    )
+
+    assert [one.status_code for one in both] == [200, 200]
+    assert set(member.capabilities.patterns) == {"mcp/proposal:*", TOOLS, "mcp/request:x"}
 
 
 @spec("mcpx admin topics of the token")
