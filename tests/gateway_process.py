@@ -63,6 +63,11 @@ class GatewayProcess:
         return self._running.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether the process has been started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def _running(self) -> asyncio.subprocess.Process:
         assert self._process is not None, "the gateway is not running"
         return self._process

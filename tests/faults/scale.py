@@ -1,0 +1,47 @@
+"""How much of a fault: all that docs and promises name, or a little of each for the everyday suite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.faults.fault_proxy import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Seconds and numbers of one round."""
+
+    outages_s: tuple[float, ...]
+    """X1: how long Redis is gone."""
+    stops_s: tuple[float, ...]
+    """X2: how long it is stopped."""
+    silent: tuple[Direction, ...]
+    """X3: which directions fall silent, one after the other."""
+    resets_s: float
+    """X4: how long links are reset every 200 ms."""
+    crowd: int
+    """X7, X8: members."""
+    crowd_topics: int
+    halves: tuple[float, ...]
+    """X13: how long one node and then the other sees no Redis."""
+
+
+FULL: Final = Scale(
+    outages_s=(1, 30),
+    stops_s=(3, 20),
+    silent=("up", "down", "both"),
+    resets_s=30,
+    crowd=1000,
+    crowd_topics=20,
+    halves=(1, 3, 12, 2, 5),
+)
+SHORT: Final = Scale(
+    outages_s=(1,),
+    stops_s=(3,),
+    silent=("both",),
+    resets_s=3,
+    crowd=60,
+    crowd_topics=3,
+    halves=(1, 2),
+)
