@@ -5,30 +5,34 @@ Each topic's order is kept by a script on its shard (`redis_append.lua`), which
 numbers what it takes, and refuses what was judged by rights that have changed.
 `Speaking` says what this node has to say and learns what became of it,
 `Listening` tells what everybody said, `Heartbeat` sees who lives, `Rights`
-changes who may do what; `Connection` is the way to Redis for all of them.
+changes who may do what; `Shards` knows the way to Redis for all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from capabilities import Amendment, Revocation
 from gateway.broker.protocol import Ending, Hearer, ParticipantRecord, Standing
+from gateway.broker.redis_address import Form, Login, Place
 from gateway.broker.redis_chores import Chores
-from gateway.broker.redis_connection import Connection
+from gateway.broker.redis_cluster import Cluster
+from gateway.broker.redis_connection import Connection, User
 from gateway.broker.redis_frame import Seal
 from gateway.broker.redis_heartbeat import Heartbeat
 from gateway.broker.redis_limits import RedisBounds, RedisTimes
-from gateway.broker.redis_link import Address
 from gateway.broker.redis_listening import Listening, read_snapshot
 from gateway.broker.redis_replica import Replica
 from gateway.broker.redis_rights import Rights
 from gateway.broker.redis_session import ENTER, Keys, Session, command
+from gateway.broker.redis_shards import OneServer, Shards
 from gateway.broker.redis_speaking import Speaking
 from gateway.clock import Clock, SystemClock
 from gateway.core import Draft, Ended, Entry, Snapshot
+from gateway.errors import BrokerUnavailable
 
 
 class RedisBroker:
@@ -47,26 +51,25 @@ class RedisBroker:
         prefix: str = "mcpx:",
         clock: Clock | None = None,
         secret: bytes = b"",
+        login: Login | None = None,
         times: RedisTimes | None = None,
         bounds: RedisBounds | None = None,
     ) -> None:
         """
         Raises:
-            ValueError: `url` is not one of Redis.
+            ValueError: `url` is not one of Redis, or `login` cannot be used.
         """
         self._times, self._bounds = times or RedisTimes(), bounds or RedisBounds()
         self._clock = clock or SystemClock()
         self._keys, self._seal, self._is_signing = Keys(prefix), Seal(secret), bool(secret)
         self._heard: dict[str, Replica] = {}
         self._chores = Chores()
-        self._connection = Connection(
-            Address.parse(url),
-            self._keys,
-            self._times,
-            on_message=self._on_message,
-            resume=self._resume,
-            resumed=self._resumed,
-            away=self._away,
+        self._place = place = Place.parse(url, login)
+        user = User(self._on_message, self._on_dropped, self._resume, self._resumed, self._away)
+        self._shards: Shards = (
+            Cluster(place, self._keys, self._times, user, self._rerouted)
+            if place.form is Form.CLUSTER
+            else OneServer(place, self._keys, self._times, user)
         )
         self._rights = Rights(self, self._keys, self._clock.now)
         self._listening: Listening
@@ -76,26 +79,30 @@ class RedisBroker:
 
     @property
     def is_available(self) -> bool:
-        return self._connection.is_ready and self._connection.trouble is None
+        store = self._shards.store
+        return store.is_ready and store.trouble is None
 
     @property
     def description(self) -> dict[str, Any]:
-        trouble = self._connection.trouble
+        store, shards = self._shards.store, self._shards.connections
+        others = {each.label: each.trouble or "ready" for each in shards} if len(shards) > 1 else {}
         return {
             "broker": "redis",
-            "address": str(self._connection.address),
-            **({"trouble": trouble} if trouble is not None else {}),
+            "form": str(self._place.form),
+            "address": str(self._place),
+            **({"trouble": store.trouble} if store.trouble is not None else {}),
+            **({"shards": others} if others else {}),
             "signed": self._is_signing,
             "forged": self._listening.forged if self._beating is not None else 0,
             "topics_heard": len(self._heard),
-            **self._connection.facts,
+            **store.facts,
         }
 
     # Life
 
     async def start(self, node: str, hearer: Hearer) -> None:
         now = self._clock.now
-        parts = (self._connection, self._keys)
+        parts = (self._shards, self._keys)
         self._listening = Listening(
             *parts,
             self._seal,
@@ -129,39 +136,50 @@ class RedisBroker:
             now=now,
         )
         self._node = node
-        await self._connection.open(node)
+        await self._shards.open(node)
         self._beating = asyncio.create_task(self._heartbeat.run(), name="broker.heartbeat")
 
     async def stop(self) -> None:
         if self._beating is None:
             return
-        if self._connection.is_ready:
-            await asyncio.gather(*(self.exit(topic) for topic in list(self._heard)), return_exceptions=True)
+        if self._shards.store.is_ready:
+            with suppress(TimeoutError):  # the others see by its lease that this node is gone
+                async with asyncio.timeout(self._times.answer * 2):
+                    await self._leave()
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
         await self._chores.stop()
         self._heard.clear()
         self._speaking.stop()
-        session = self._connection.session
-        if session is not None and not self._listening.leaving:
-            session.link.call(["HDEL", self._keys.nodes, self._node], lambda _: None)
-            session.link.flush()
-        await self._connection.close()
+        await self._shards.close()
+
+    async def _leave(self) -> None:
+        await asyncio.gather(*(self.exit(topic) for topic in list(self._heard)), return_exceptions=True)
+        if not self._listening.leaving:
+            with suppress(BrokerUnavailable):
+                await self.ask_all([["HDEL", self._keys.nodes, self._node]])
 
     def _on_message(self, channel: bytes, data: bytes) -> None:
         self._listening.on_message(channel, data)
 
-    async def _resume(self, session: Session) -> None:
-        await self._heartbeat.resume(session)
-        await self._listening.resume(session)
+    def _on_dropped(self, channel: bytes) -> None:
+        self._listening.dropped(channel)
 
-    def _resumed(self, session: Session) -> None:
-        self._heartbeat.beat(session)
-        self._speaking.resume(session)
+    async def _resume(self, connection: Connection, session: Session) -> None:
+        await self._heartbeat.resume(connection, session)
+        await self._listening.resume(connection, session)
 
-    def _away(self) -> None:
-        self._listening.pause()
-        self._speaking.away()
+    def _resumed(self, connection: Connection, session: Session) -> None:
+        self._heartbeat.beat(connection, session)
+        self._speaking.resume(connection, session)
+
+    def _away(self, connection: Connection) -> None:
+        self._listening.pause(connection)
+        self._shards.doubt()
+
+    def _rerouted(self) -> None:
+        self._listening.rerouted()
+        self._speaking.rerouted()
 
     # Topics
 
@@ -188,7 +206,7 @@ class RedisBroker:
 
     async def ask_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
         """Carry out commands in order, each of which may be carried out twice (`Store`)."""
-        return await self._connection.ask_all(commands)
+        return await self._shards.ask_all(commands)
 
     async def say(self, topic: str, entry: Entry) -> list[Any]:
         """Append an entry of the broker's own (`Store`)."""

@@ -18,7 +18,8 @@ from gateway.broker.redis_limits import RedisBounds, RedisTimes
 from gateway.broker.redis_link import LinkLost, Refused, Reply
 from gateway.broker.redis_listening import Listening
 from gateway.broker.redis_replica import Replica
-from gateway.broker.redis_session import BEAT, ELSEWHERE, NODES, SWAP, Keys, Session, command
+from gateway.broker.redis_session import BEAT, NODES, REROUTED, SWAP, Keys, Session, command
+from gateway.broker.redis_shards import Shards
 from gateway.broker.redis_speaking import Speaking
 from gateway.core import Gone
 from gateway.errors import BrokerUnavailable
@@ -33,7 +34,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        connection: Connection,
+        shards: Shards,
         keys: Keys,
         times: RedisTimes,
         bounds: RedisBounds,
@@ -45,8 +46,8 @@ class Heartbeat:
         speaking: Speaking,
         now: Callable[[], float],
     ) -> None:
-        self._connection, self._keys, self._times, self._bounds, self._chores = (
-            connection,
+        self._shards, self._keys, self._times, self._bounds, self._chores = (
+            shards,
             keys,
             times,
             bounds,
@@ -66,53 +67,65 @@ class Heartbeat:
             lag, last = now - last - _TICK_S, now
             if lag > 2 * _TICK_S:
                 continue  # it was this process that slept: answers may lie there unread
-            session = self._connection.session
-            if session is not None and self._connection.is_ready:
-                if now - ping >= self._times.ping:
-                    ping = now
-                    session.link.call(["PING"], lambda _: None)
-                if now - beat >= self._times.beat:
-                    beat = now
-                    self.beat(session)
-                session.link.flush()
-                self._see_that_it_answers(session, now)
-            self._speaking.expire(now - self._times.queue)
+            is_ping, is_beat = now - ping >= self._times.ping, now - beat >= self._times.beat
+            ping, beat = now if is_ping else ping, now if is_beat else beat
+            try:
+                for connection in self._shards.connections:
+                    self._tick(connection, now, is_ping=is_ping, is_beat=is_beat)
+                if is_beat:
+                    for topic in list(self._listening.leaving):
+                        self._chores.do(self._listening.try_to_leave(topic))
+                self._speaking.expire(now - self._times.queue)
+            except Exception:  # the edge of a task on which everything hangs
+                log.exception("broker.tick_failed", next="ticking on")
 
-    def _see_that_it_answers(self, session: Session, now: float) -> None:
-        owing = session.link.owing_since
+    def _tick(self, connection: Connection, now: float, *, is_ping: bool, is_beat: bool) -> None:
+        session = connection.session
+        if session is None or not connection.is_ready:
+            return
+        if is_ping:
+            session.send_probe()
+        if is_beat:
+            self.beat(connection, session)
+        session.link.flush()
+        owing, deaf = session.link.owing_since, session.deaf_for(now)
         if owing is not None and now - owing > self._times.answer:
             session.link.abort(f"Redis did not answer for {now - owing:.1f} s")
+        elif deaf > self._times.answer + self._times.ping:
+            session.link.abort(f"the link has heard nothing for {deaf:.1f} s")
 
-    async def resume(self, session: Session) -> None:
+    async def resume(self, connection: Connection, session: Session) -> None:
         """
         Be a living node; by this the first write over a session, which says whether writing works.
 
         Raises:
             LinkLost, Refused
         """
-        await session.link.ask_all([self._beat_of_node()])
+        if connection is self._shards.store:
+            await session.link.ask_all([self._beat_of_node()])
 
-    def beat(self, session: Session) -> None:
-        """Renew every lease of this node."""
+    def beat(self, connection: Connection, session: Session) -> None:
+        """Renew every lease that this node has there."""
         lease = int(self._times.lease * 1000)
         bounds = (self._bounds.entries, self._bounds.bytes, int(self._bounds.age * 1000))
         for replica in self._heard.values():
-            if replica.epoch:
+            if replica.epoch and self._shards.of(replica.topic) is connection:
                 arguments: list[str | int] = [self._node, replica.epoch, lease, replica.position, *bounds]
-                session.call(BEAT, self._keys.of(replica.topic), arguments, partial(self._beaten, replica))
-        session.link.call(self._beat_of_node(), self._counted_nodes)
-        for topic in list(self._listening.leaving):
-            self._chores.do(self._listening.try_to_leave(topic))
+                then = partial(self._beaten, connection, replica)
+                session.call(BEAT, self._keys.of(replica.topic), arguments, then)
+        if connection is self._shards.store:
+            session.link.call(self._beat_of_node(), partial(self._counted_nodes, connection))
 
     def _beat_of_node(self) -> list[bytes | str | int]:
         return command(NODES, [self._keys.nodes], self._node, int(self._times.lease * 1000))
 
-    def _beaten(self, replica: Replica, reply: Reply) -> None:
+    def _beaten(self, connection: Connection, replica: Replica, reply: Reply) -> None:
         if isinstance(reply, LinkLost) or self._heard.get(replica.topic) is not replica:
             return
         if isinstance(reply, hiredis.ReplyError):
-            self._refused(reply)
+            self._refused(connection, reply)
             return
+        connection.clear_trouble()
         if reply[0] == b"lost":
             self._listening.lose(replica, "this node was taken for dead, or Redis lost the topic")
             return
@@ -122,21 +135,22 @@ class Heartbeat:
         for dead in reply[2:]:
             self._chores.do(self._bury(replica.topic, dead.decode()))
 
-    def _counted_nodes(self, reply: Reply) -> None:
+    def _counted_nodes(self, connection: Connection, reply: Reply) -> None:
         if isinstance(reply, LinkLost):
             return
         if isinstance(reply, hiredis.ReplyError):
-            self._refused(reply)
+            self._refused(connection, reply)
             return
-        self._connection.clear_trouble()
+        connection.clear_trouble()
         for dead in reply:
             self._chores.do(self._sweep(dead.decode()))
 
-    def _refused(self, reply: hiredis.ReplyError) -> None:
-        error, session = Refused(str(reply)), self._connection.session
-        self._connection.note_trouble(str(error))
-        if error.word in ELSEWHERE and session is not None:
-            session.link.abort(str(error))
+    def _refused(self, connection: Connection, reply: hiredis.ReplyError) -> None:
+        error = Refused(str(reply))
+        if error.word in REROUTED:
+            self._shards.doubt(error)
+        else:
+            connection.note_refusal(error)
 
     async def _bury(self, topic: str, node: str) -> None:
         """Say in one topic that a node is gone; only the first to say so is heard."""
@@ -165,7 +179,7 @@ class Heartbeat:
             self._burying.discard((None, node))
 
     async def _bury_everywhere(self, node: str) -> None:
-        ask_all, keys = self._connection.ask_all, self._keys
+        ask_all, keys = self._shards.ask_all, self._keys
         (marks,) = await ask_all([["HGETALL", keys.topics]])
         names = [name.decode() for name in marks]
         leases = await ask_all([["HEXISTS", keys.of(name)[6], node] for name in names])

@@ -48,7 +48,9 @@ class Sent:
     asked: int = 0
     """How often Redis has been asked."""
     is_asked: bool = False
-    """Whether an answer may still come over the present link."""
+    """Whether an answer may still come."""
+    is_doubtful: bool = False
+    """Whether it may have been done although no answer came."""
 
 
 @dataclass(slots=True, eq=False)

@@ -9,21 +9,22 @@ owes. Nothing is sent again here: who asked knows whether asking twice is safe.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
 
+from gateway.broker.redis_address import Address
 from gateway.errors import GatewayError
 
 Reply = Any
 """What RESP holds: bytes, int, float, bool, None, list, dict; or an error reply as `hiredis.ReplyError`."""
 
 _NOTHING: Final = object()
+
+_END_GRACE_S: Final = 1.0
+"""What is still to be written when a link is closed gets this long; a silent server takes it never."""
 
 
 class LinkLost(GatewayError):
@@ -53,64 +54,36 @@ class Refused(GatewayError):
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where Redis is, and how to be let in."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str | None = None
-    """Of a Unix socket."""
-    is_tls: bool = False
-    username: str | None = None
-    password: str | None = None
-    database: int = 0
-
-    @classmethod
-    def parse(cls, url: str) -> Address:
-        """
-        Read `redis://`, `rediss://` or `unix://` with user, password and database.
-
-        Raises:
-            ValueError: it is none of these.
-        """
-        parts: dict[str, Any] = dict(parse_url(url))
-        return cls(
-            host=parts.get("host", "127.0.0.1"),
-            port=parts.get("port", 6379),
-            path=parts.get("path"),
-            is_tls=parts.get("connection_class") is SSLConnection,
-            username=parts.get("username"),
-            password=parts.get("password"),
-            database=parts.get("db", 0),
-        )
-
-    def __str__(self) -> str:
-        """Without the password: this is what logs show."""
-        return self.path or f"{self.host}:{self.port}"
-
-
 class Link(asyncio.Protocol):
     """
     Pipelined calls, and messages as they come.
 
     `on_message(channel, data)` is called for each published message, in the
-    order in which Redis sent them and the replies.
+    order in which Redis sent them and the replies; `on_dropped(channel)` when
+    Redis ends a subscription by itself, because another server has the channel now.
     """
 
-    def __init__(self, on_message: Callable[[bytes, bytes], None]) -> None:
-        self._on_message = on_message
+    def __init__(
+        self, on_message: Callable[[bytes, bytes], None], on_dropped: Callable[[bytes], None]
+    ) -> None:
+        self._on_message, self._on_dropped = on_message, on_dropped
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._transport: asyncio.Transport | None = None
-        self._waiting: deque[tuple[float, Callable[[Reply], None]]] = deque()
+        self._waiting: deque[tuple[float, Callable[[Reply], None], bytes | str | int | None]] = deque()
+        """When it was asked, who gets the answer, and the channel if it is one that is left."""
         self._out: list[bytes] = []
         self.why = "the connection was closed"
         """Why the link is gone, once it is."""
         self.ended = asyncio.Event()
 
     @classmethod
-    async def open(cls, address: Address, on_message: Callable[[bytes, bytes], None]) -> Link:
+    async def open(
+        cls,
+        address: Address,
+        on_message: Callable[[bytes, bytes], None],
+        on_dropped: Callable[[bytes], None],
+    ) -> Link:
         """
         Connect. The first command should be `HELLO 3`.
 
@@ -118,12 +91,11 @@ class Link(asyncio.Protocol):
             OSError: it cannot be reached.
         """
         loop = asyncio.get_running_loop()
-        link = cls(on_message)
+        link = cls(on_message, on_dropped)
         if address.path is not None:
             await loop.create_unix_connection(lambda: link, address.path)
         else:
-            context = ssl.create_default_context() if address.is_tls else None
-            await loop.create_connection(lambda: link, address.host, address.port, ssl=context)
+            await loop.create_connection(lambda: link, address.host, address.port, ssl=address.tls)
         return link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -135,11 +107,15 @@ class Link(asyncio.Protocol):
         try:
             while (item := self._reader.gets()) is not _NOTHING:
                 if isinstance(item, hiredis.PushNotification):
-                    if item[0] in (b"message", b"smessage"):
+                    if item[0] == b"smessage":
                         self._on_message(item[1], item[2])
-                    elif item[0] in _CONFIRMED:
+                    elif item[0] == b"ssubscribe" or (
+                        item[0] == b"sunsubscribe" and self._is_leaving(item[1])
+                    ):
                         # Subscribing is answered by a push for each channel and nothing else.
                         self._answer(item)
+                    elif item[0] == b"sunsubscribe":
+                        self._on_dropped(item[1])
                 else:
                     self._answer(item)
         except hiredis.ProtocolError as error:
@@ -151,14 +127,18 @@ class Link(asyncio.Protocol):
         self.ended.set()
         waiting, self._waiting = self._waiting, deque()
         lost = LinkLost(self.why)
-        for _, then in waiting:
+        for _, then, _ in waiting:
             then(lost)
+
+    def _is_leaving(self, channel: bytes) -> bool:
+        asked = self._waiting[0][2] if self._waiting else None
+        return asked == channel or (isinstance(asked, str) and asked.encode() == channel)
 
     def _answer(self, reply: Reply) -> None:
         if not self._waiting:
             self.abort("it answered what nobody asked")
             return
-        _, then = self._waiting.popleft()
+        _, then, _ = self._waiting.popleft()
         then(reply)
 
     def call(self, parts: Sequence[bytes | str | int], then: Callable[[Reply], None]) -> None:
@@ -171,7 +151,7 @@ class Link(asyncio.Protocol):
         if self.ended.is_set():
             self._loop.call_soon(then, LinkLost(self.why))
             return
-        self._waiting.append((self._loop.time(), then))
+        self._waiting.append((self._loop.time(), then, parts[1] if parts[0] == "SUNSUBSCRIBE" else None))
         self._out.append(hiredis.pack_command(cast("Any", tuple(parts))))
 
     def flush(self) -> None:
@@ -196,6 +176,19 @@ class Link(asyncio.Protocol):
         Raises:
             LinkLost, Refused: the first error among the replies.
         """
+        replies = await self.ask_each(commands)
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise Refused(str(reply))
+        return replies
+
+    async def ask_each(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Reply]:
+        """
+        The same, with an error reply in its place as `hiredis.ReplyError`.
+
+        Raises:
+            LinkLost
+        """
         replies: list[Reply] = []
         done: asyncio.Future[None] = self._loop.create_future()
 
@@ -213,8 +206,6 @@ class Link(asyncio.Protocol):
         for reply in replies:
             if isinstance(reply, LinkLost):
                 raise reply
-            if isinstance(reply, hiredis.ReplyError):
-                raise Refused(str(reply))
         return replies
 
     @property
@@ -223,15 +214,13 @@ class Link(asyncio.Protocol):
         return self._waiting[0][0] if self._waiting else None
 
     def close(self) -> None:
-        """End the link once what was flushed has been written."""
+        """End the link once what was flushed has been written, if that does not take long."""
         if self._transport is not None:
             self._transport.close()
+            self._loop.call_later(_END_GRACE_S, self._transport.abort)
 
     def abort(self, why: str) -> None:
         """End the link at once."""
         self.why = why
         if self._transport is not None:
             self._transport.abort()
-
-
-_CONFIRMED: Final = frozenset((b"subscribe", b"unsubscribe", b"ssubscribe", b"sunsubscribe"))

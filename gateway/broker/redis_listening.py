@@ -26,7 +26,8 @@ from gateway.broker.redis_frame import Forged, Meta, Seal, read_roster
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import LinkLost, Refused
 from gateway.broker.redis_replica import OrderBroken, Replica
-from gateway.broker.redis_session import ENTER, EXIT, SWAP, Keys, Session, command
+from gateway.broker.redis_session import ENTER, EXIT, REROUTED, SWAP, Keys, Session, command
+from gateway.broker.redis_shards import Shards
 from gateway.broker.redis_speaking import Speaking
 from gateway.core import Entry, Gone, Snapshot
 from gateway.errors import BrokerUnavailable
@@ -38,6 +39,9 @@ _PAGE_BYTES: Final = 1 << 20
 
 _PAGES: Final = (4, 16, 64, 256)
 """Batches asked for at a time, more while they turn out to be small."""
+
+_ASK_AGAIN_S: Final = 0.05
+"""Before what was sent elsewhere is asked for again."""
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ class Listening:
 
     def __init__(
         self,
-        connection: Connection,
+        shards: Shards,
         keys: Keys,
         seal: Seal,
         times: RedisTimes,
@@ -62,8 +66,8 @@ class Listening:
         heard: dict[str, Replica],
         now: Callable[[], float],
     ) -> None:
-        self._connection, self._keys, self._seal, self._times, self._chores = (
-            connection,
+        self._shards, self._keys, self._seal, self._times, self._chores = (
+            shards,
             keys,
             seal,
             times,
@@ -72,6 +76,8 @@ class Listening:
         self._node, self._hearer, self._now = node, hearer, now
         self._heard = heard
         self._by_channel: dict[bytes, Replica] = {}
+        self._over: dict[str, Connection] = {}
+        """By topic: the connection over which it was last subscribed to."""
         self._marks = itertools.count(1)
         self._gates: dict[str, _Gate] = {}
         self.leaving: set[str] = set()
@@ -88,12 +94,15 @@ class Listening:
             assert topic not in self._heard, "a topic is entered once"
             if topic in self.leaving:
                 await self._leave(topic)
-            session = self._connection.ready()
             replica = self._heard[topic] = Replica(topic)
             self._by_channel[self._keys.channel(topic).encode()] = replica
             try:
                 async with asyncio.timeout(self._times.answer):
-                    reply = await self._ask_to_enter(session, topic)
+                    session, reply = await self._subscribe_and_enter(topic)
+                    # An amendment that does not find the topic in the list was
+                    # written before anybody could read the rights of who joins it.
+                    mark = f"{self._node} {next(self._marks)}"
+                    await self._shards.ask_all([["HSET", self._keys.topics, topic, mark]])
             except BaseException as error:
                 self._forget(replica)
                 self.leaving.add(topic)  # perhaps it was done, and only the answer is missing
@@ -110,30 +119,35 @@ class Listening:
             asyncio.get_running_loop().call_soon(self._begin, replica, session)
             return snapshot
 
-    async def _ask_to_enter(self, session: Session, topic: str) -> list[Any]:
-        # In this order: what is published after the snapshot was taken is
-        # heard, and an amendment that does not find the topic in the list was
-        # written before anybody could read the rights of who joins it.
-        _, reply, _ = await session.link.ask_all(
-            [
-                ["SUBSCRIBE", self._keys.channel(topic)],
-                command(
-                    ENTER,
-                    self._keys.of(topic),
-                    self._node,
-                    int(self._times.lease * 1000),
-                    secrets.token_hex(6),
-                ),
-                ["HSET", self._keys.topics, topic, f"{self._node} {next(self._marks)}"],
-            ]
-        )
-        assert isinstance(reply, list)
-        return reply
+    async def _subscribe_and_enter(self, topic: str) -> tuple[Session, list[Any]]:
+        # In this order: what is published after the snapshot was taken is heard.
+        lease, epoch = int(self._times.lease * 1000), secrets.token_hex(6)
+        commands: list[list[bytes | str | int]] = [
+            ["SSUBSCRIBE", self._keys.channel(topic)],
+            command(ENTER, self._keys.of(topic), self._node, lease, epoch),
+        ]
+        while True:
+            connection = self._over[topic] = self._shards.of(topic)
+            session = connection.ready()
+            try:
+                _, reply = await session.link.ask_all(commands)
+            except Refused as error:
+                if error.word not in REROUTED:
+                    raise
+                self._shards.doubt(error)
+                await asyncio.sleep(_ASK_AGAIN_S)
+            else:
+                assert isinstance(reply, list)
+                return session, reply
 
     def _begin(self, replica: Replica, session: Session) -> None:
         """Tell what was heard since the snapshot, now that the node has it."""
-        if self._heard.get(replica.topic) is replica and self._connection.session is session:
+        if self._heard.get(replica.topic) is not replica:
+            return
+        if self._over[replica.topic].session is session:
             self._tell(replica, replica.resume)
+        else:
+            self.fill(replica)
 
     async def exit(self, topic: str) -> None:
         async with self._gate(topic):
@@ -163,23 +177,27 @@ class Listening:
             ["HGET", self._keys.topics, topic],
             command(EXIT, self._keys.of(topic), self._node),
         ]
-        mark, reply = await self._connection.ask_all(commands)
+        mark, reply = await self._shards.ask_all(commands)
         if reply == b"occupied":
             gone = Gone(self._node, self._now())
             await self.speaking.say(topic, gone, Meta.of_gone(self._node, is_certain=True))
-            mark, reply = await self._connection.ask_all(commands)
+            mark, reply = await self._shards.ask_all(commands)
         if reply == b"retired" and mark:
-            await self._connection.ask_all([command(SWAP, [self._keys.topics], topic, mark, b"")])
+            await self._shards.ask_all([command(SWAP, [self._keys.topics], topic, mark, b"")])
         self.leaving.discard(topic)
 
     def _forget(self, replica: Replica) -> None:
         self._heard.pop(replica.topic, None)
         channel = self._keys.channel(replica.topic)
         self._by_channel.pop(channel.encode(), None)
-        session = self._connection.session
-        if session is not None:
-            session.link.call(["UNSUBSCRIBE", channel], lambda _: None)
-            session.link.flush()
+        over = self._over.pop(replica.topic, None)
+        if over is not None:
+            self._unsubscribe(over, channel)
+
+    def _unsubscribe(self, connection: Connection, channel: str) -> None:
+        if connection.session is not None:
+            connection.session.link.call(["SUNSUBSCRIBE", channel], lambda _: None)
+            connection.session.link.flush()
 
     @asynccontextmanager
     async def _gate(self, topic: str) -> AsyncIterator[None]:
@@ -252,48 +270,101 @@ class Listening:
 
     # Catching up
 
-    def pause(self) -> None:
-        """The session is lost: what comes next may have a gap before it."""
+    def pause(self, connection: Connection) -> None:
+        """Its session is lost: what comes next may have a gap before it."""
         for replica in self._heard.values():
-            replica.pause()
+            if self._over.get(replica.topic) is connection:
+                replica.pause()
 
-    async def resume(self, session: Session) -> None:
+    async def resume(self, connection: Connection, session: Session) -> None:
         """
         Hear again what was heard, and see that each topic's order still stands.
 
         Raises:
             LinkLost, Refused
         """
-        replicas = [replica for replica in self._heard.values() if replica.epoch]
-        await session.link.ask_all([["SUBSCRIBE", self._keys.channel(replica.topic)] for replica in replicas])
+        mine = [replica for replica in self._heard.values() if self._shards.of(replica.topic) is connection]
         await asyncio.gather(
-            *(self._fill(session, replica) for replica in replicas if not replica.is_filling)
+            *(
+                self._resume(connection, session, replica)
+                for replica in mine
+                if replica.epoch and not replica.is_filling
+            )
         )
+
+    async def _resume(self, connection: Connection, session: Session, replica: Replica) -> None:
+        replica.is_filling = True
+        try:
+            await self._make_whole(connection, session, replica)
+        except Refused as error:
+            if error.word not in REROUTED:
+                raise
+            self._shards.doubt(error)
+        finally:
+            replica.is_filling = False
+        if not replica.is_live:
+            self.fill(replica)
+
+    def dropped(self, channel: bytes) -> None:
+        """Redis ended a subscription: its topic has gone to another shard."""
+        self._shards.doubt()
+        replica = self._by_channel.get(channel)
+        if replica is not None and replica.epoch:
+            replica.pause()
+            self.fill(replica)
+
+    def rerouted(self) -> None:
+        """Topics may be on other shards than before: hear them there."""
+        for replica in list(self._heard.values()):
+            over = self._over.get(replica.topic)
+            if replica.epoch and over is not None and self._shards.of(replica.topic) is not over:
+                self._unsubscribe(over, self._keys.channel(replica.topic))
+                replica.pause()
+                self.fill(replica)
 
     def fill(self, replica: Replica) -> None:
         """Something may be missing: read it, and be live again after that."""
         replica.is_live = False
-        session = self._connection.session
-        if session is not None and not replica.is_filling:
+        if not replica.is_filling:
             replica.is_filling = True
-            self._chores.do(self._fill(session, replica))
+            self._chores.do(self._fill(replica))
 
-    async def _fill(self, session: Session, replica: Replica) -> None:
-        replica.is_filling = True
+    async def _fill(self, replica: Replica) -> None:
         try:
+            while self._heard.get(replica.topic) is replica and not replica.is_live:
+                connection = self._shards.of(replica.topic)
+                session = connection.session
+                if session is None:
+                    return  # the next one begins with this
+                try:
+                    await self._make_whole(connection, session, replica)
+                except LinkLost:
+                    await asyncio.sleep(0)  # whoever waits for the link's end comes first
+                except Refused as error:
+                    if error.word not in REROUTED:
+                        session.link.abort(str(error))
+                        return
+                    self._shards.doubt(error)
+                    await asyncio.sleep(_ASK_AGAIN_S)
+        finally:
+            replica.is_filling = False
+
+    async def _make_whole(self, connection: Connection, session: Session, replica: Replica) -> None:
+        """
+        Subscribe and read what was missed; the topic may be lost over it.
+
+        Raises:
+            LinkLost, Refused
+        """
+        if self._heard.get(replica.topic) is not replica:
+            return
+        self._over[replica.topic] = connection
+        try:
+            await session.link.ask("SSUBSCRIBE", self._keys.channel(replica.topic))
             while not replica.is_live and self._heard.get(replica.topic) is replica:
                 await self._read_missed(session, replica)
         except OrderBroken as error:
             self.lose(replica, str(error))
-        except LinkLost:
-            pass
-        except Refused as error:
-            session.link.abort(str(error))
-        finally:
-            replica.is_filling = False
-        is_heard = self._heard.get(replica.topic) is replica
-        if is_heard and not replica.is_live and self._connection.session is not session:
-            self.fill(replica)  # over the next session, if it is there already
 
     async def _read_missed(self, session: Session, replica: Replica) -> None:
         state, stream = self._keys.of(replica.topic)[:2]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
-from gateway.broker.redis_link import Address, Link, LinkLost, Refused, Reply
+from gateway.broker.redis_address import Address
+from gateway.broker.redis_link import Link, LinkLost, Refused, Reply
 from gateway.errors import BrokerUnavailable
 
 
@@ -44,7 +45,7 @@ _OLDEST: Final = (7, 0)
 NOT_DONE: Final = frozenset(
     (
         *("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOSCRIPT", "BUSY", "OOM", "MISCONF"),
-        *("NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS"),
+        *("NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS", "MOVED", "ASK", "TRYAGAIN"),
     )
 )
 """Error replies after which it is certain that nothing was written."""
@@ -55,21 +56,30 @@ JUDGED: Final = frozenset(("OOM", "MISCONF", "NOREPLICAS"))
 ELSEWHERE: Final = frozenset(("READONLY", "LOADING", "MASTERDOWN", "NOAUTH", "NOSCRIPT"))
 """Those that a new connection may cure."""
 
+REROUTED: Final = frozenset(("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"))
+"""Those of a cluster whose shards change places: asked again soon, perhaps elsewhere."""
+
 
 class Keys:
-    """Names of keys and channels. A topic's share a hash tag, so that they lie on one shard."""
+    """
+    Names of keys and channels.
+
+    A topic's share a hash tag, so that they lie on one shard of a cluster; so
+    do those of the whole store, that joining takes two shards and not six.
+    """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self.topics = f"{prefix}topics"
+        store = f"{prefix}{{store}}:"
+        self.topics = f"{store}topics"
         """Hash: topic -> a mark that changes whenever a node enters it."""
-        self.nodes = f"{prefix}nodes"
+        self.nodes = f"{store}nodes"
         """Hash: node -> end of its lease, in milliseconds."""
-        self.rights = f"{prefix}rights"
+        self.rights = f"{store}rights"
         """Hash: participant -> version and amendments."""
-        self.seen = f"{prefix}seen"
+        self.seen = f"{store}seen"
         """Hash: participant -> base and time of its last join."""
-        self.revoked = f"{prefix}revoked"
+        self.revoked = f"{store}revoked"
         """Hash: subject and topic -> revocations."""
 
     def of(self, topic: str) -> list[str]:
@@ -80,34 +90,72 @@ class Keys:
     def channel(self, topic: str) -> str:
         return f"{self._prefix}{{t:{topic}}}:order"
 
-    def probe(self, node: str) -> str:
-        return f"{self._prefix}probe:{node}"
+    def probe(self, node: str, tag: int = 0) -> str:
+        """Where a node hears itself; `tag` finds a shard."""
+        return f"{self._prefix}{{probe{tag}}}:{node}"
 
 
 _OF_TOPIC: Final = ("state", "stream", "sizes", "roster", "amended", "changed", "leases", "taken")
 
 
-class Session:
-    """One life of the link to Redis."""
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Who is told what a link hears."""
 
-    def __init__(self, link: Link, run_id: str, facts: dict[str, Any]) -> None:
+    on_message: Callable[[bytes, bytes], None]
+    """Told channel and data."""
+    on_dropped: Callable[[bytes], None]
+    """Told a channel that another server has now."""
+    probe: str = ""
+    """The channel on which a node hears itself; none for a link that only asks."""
+
+
+class Heard:
+    """Tells the node's own probes from the rest of what a link hears."""
+
+    def __init__(self, hearing: Hearing) -> None:
+        self.hearing, self._probe = hearing, hearing.probe.encode()
+        self._time = asyncio.get_running_loop().time
+        self.probe_at = self._time()
+        """Loop time of the last one."""
+
+    def take(self, channel: bytes, data: bytes) -> None:
+        """Take a published message."""
+        if channel == self._probe:
+            self.probe_at = self._time()
+        else:
+            self.hearing.on_message(channel, data)
+
+    def drop(self, channel: bytes) -> None:
+        """Take that Redis has ended a subscription."""
+        self.hearing.on_dropped(channel)
+
+
+class Session:
+    """One life of the link to a Redis server."""
+
+    def __init__(self, link: Link, run_id: str, facts: dict[str, Any], heard: Heard) -> None:
         self.link, self.run_id, self.facts = link, run_id, facts
+        self._heard = heard
 
     @classmethod
-    async def open(
-        cls, address: Address, name: str, on_message: Callable[[bytes, bytes], None], timeout_s: float
-    ) -> Session:
+    async def open(cls, address: Address, name: str, hearing: Hearing, timeout_s: float) -> Session:
         """
-        Connect, log in, load the scripts, and see which server this is.
+        Connect, log in, load the scripts, see which server this is, and hear a probe.
 
         Raises:
             BrokerUnavailable: with the reason, for an operator.
         """
         link: Link | None = None
+        heard = Heard(hearing)
         try:
             async with asyncio.timeout(timeout_s):
-                link = await Link.open(address, on_message)
-                return await cls._greet(link, address, name)
+                link = await Link.open(address, heard.take, heard.drop)
+                session = await cls._greet(link, address, name, heard)
+                if hearing.probe:
+                    # A lack of rights should be known before anybody is let in, not at the first envelope.
+                    await link.ask_all([["SSUBSCRIBE", hearing.probe], ["SPUBLISH", hearing.probe, ""]])
+                return session
         except BaseException as error:
             if link is not None:
                 link.abort("it was given up")
@@ -118,25 +166,33 @@ class Session:
             raise
 
     @classmethod
-    async def _greet(cls, link: Link, address: Address, name: str) -> Session:
-        hello: list[str | int] = ["HELLO", 3]
-        if address.password is not None:
-            hello += ["AUTH", address.username or "default", address.password]
-        hello += ["SETNAME", f"mcpx-{name}"]
-        await link.ask(*hello)
+    async def _greet(cls, link: Link, address: Address, name: str, heard: Heard) -> Session:
+        await greet(link, address, name)
         if address.database:
             await link.ask("SELECT", address.database)
-        info = _parse_info(await link.ask("INFO"))
-        version = tuple(int(part) for part in re.findall(r"\d+", info.get("redis_version", "0"))[:2])
-        if version < _OLDEST:
-            raise BrokerUnavailable(
-                f"Redis at {address} is {info.get('redis_version')}; 7.0 or newer is needed"
-            )
+        info = parse_info(await link.ask("INFO"))
+        said = info.get("redis_version", "0")
+        if tuple(int(part) for part in re.findall(r"\d+", said)[:2]) < _OLDEST:
+            raise BrokerUnavailable(f"Redis at {address} is {said}; 7.0 or newer is needed")
         if info.get("loading", "0") != "0":
             raise BrokerUnavailable(f"Redis at {address} is still loading its data")
+        if info.get("role", "master") != "master":
+            raise BrokerUnavailable(f"Redis at {address} is a replica; only its master takes writes")
         await link.ask_all([["SCRIPT", "LOAD", script.text] for script in _SCRIPTS])
-        facts = {"redis": info["redis_version"], **await _durability(link, info)}
-        return cls(link, info.get("run_id", ""), facts)
+        return cls(link, info.get("run_id", ""), {"redis": said, **await durability(link, info)}, heard)
+
+    @property
+    def probe(self) -> bytes:
+        """The channel on which the node hears itself."""
+        return self._heard.hearing.probe.encode()
+
+    def send_probe(self) -> None:
+        """Publish to ourselves with the next flush: whether the link still hears shows in `deaf_for`."""
+        self.link.call(["SPUBLISH", self._heard.hearing.probe, ""], lambda _: None)
+
+    def deaf_for(self, now: float) -> float:
+        """For how long the link has heard no probe, in seconds of the loop's clock."""
+        return now - self._heard.probe_at
 
     def call(
         self,
@@ -154,28 +210,58 @@ def command(script: Script, keys: Sequence[str], *arguments: bytes | str | int) 
     return ["EVALSHA", script.sha, len(keys), *keys, *arguments]
 
 
-def _parse_info(reply: Reply) -> dict[str, str]:
+async def greet(link: Link, address: Address, name: str) -> None:
+    """
+    Speak RESP3 and log in: the first thing on every link.
+
+    Raises:
+        LinkLost, Refused
+    """
+    hello: list[str | int] = ["HELLO", 3]
+    if address.password is not None:
+        hello += ["AUTH", address.username or "default", address.password]
+    await link.ask(*hello, "SETNAME", f"mcpx-{name}")
+
+
+def parse_info(reply: Reply) -> dict[str, str]:
+    """Read what `INFO` and its like answer."""
     text = reply.decode() if isinstance(reply, bytes) else str(reply)
     return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
 
-async def _durability(link: Link, info: dict[str, str]) -> dict[str, Any]:
-    """What an operator must know: what of what was accepted a crash of Redis may lose."""
+async def durability(link: Link, info: dict[str, str]) -> dict[str, Any]:
+    """
+    Say what an operator must know: what of what was accepted a crash of Redis may lose.
+
+    Raises:
+        LinkLost
+    """
     try:
-        raw = await link.ask("CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy")
+        raw = await link.ask(
+            "CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy", "min-replicas-to-write"
+        )
     except Refused:
         return {"durability": "unknown: CONFIG GET is not allowed"}
     config = {key.decode(): value.decode() for key, value in raw.items()}
+    replicas, enough = info.get("connected_slaves", "0"), config.get("min-replicas-to-write", "0")
     if config.get("appendonly") != "yes":
-        durability = "none: a restart of Redis closes every topic (set appendonly yes)"
+        said = "none: a restart of Redis closes every topic (set appendonly yes)"
     elif config.get("appendfsync") != "always":
-        durability = (
-            f"appendfsync {config.get('appendfsync')}: a crash may lose the newest; it is told (1012)"
+        said = f"appendfsync {config.get('appendfsync')}: a crash may lose the newest; it is told (1012)"
+    elif replicas == "0" and enough == "0":
+        said = "appendfsync always: nothing accepted is lost"
+    elif enough == "0":
+        said = (
+            "appendfsync always, but a failover may lose what no replica has; "
+            "it is told (1012; set min-replicas-to-write 1)"
         )
     else:
-        durability = "appendfsync always: nothing accepted is lost"
-    facts: dict[str, Any] = {"durability": durability}
+        said = (
+            f"appendfsync always, min-replicas-to-write {enough}: "
+            "only a failover may lose the newest; it is told (1012)"
+        )
+    facts: dict[str, Any] = {"durability": said}
     policy = config.get("maxmemory-policy", "noeviction")
-    if policy.startswith("allkeys") and info.get("maxmemory", "0") != "0":
+    if policy != "noeviction" and info.get("maxmemory", "0") != "0":
         facts["warning"] = f"maxmemory-policy {policy} may evict topics and promotions (set noeviction)"
     return facts

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import hiredis
 import structlog
@@ -26,11 +26,15 @@ from gateway.broker.redis_limits import RedisBounds, RedisTimes
 from gateway.broker.redis_line import Item, Line, Sent
 from gateway.broker.redis_link import LinkLost, Refused, Reply
 from gateway.broker.redis_replica import Replica
-from gateway.broker.redis_session import APPEND, ELSEWHERE, JUDGED, NOT_DONE, Keys, Session
+from gateway.broker.redis_session import APPEND, JUDGED, NOT_DONE, REROUTED, Keys, Session
+from gateway.broker.redis_shards import Shards
 from gateway.core import Draft, Entry
 from gateway.errors import BrokerUnavailable
 
 log = structlog.get_logger("gateway.broker")
+
+_ASK_AGAIN_S: Final = 0.05
+"""Before a batch that was not taken where it was sent is sent again, perhaps elsewhere."""
 
 
 class Speaking:
@@ -38,7 +42,7 @@ class Speaking:
 
     def __init__(
         self,
-        connection: Connection,
+        shards: Shards,
         keys: Keys,
         seal: Seal,
         times: RedisTimes,
@@ -55,8 +59,8 @@ class Speaking:
         told when a topic's order is, `unheard` when Redis took a batch and did
         not let it be published.
         """
-        self._connection, self._keys, self._seal, self._times, self._bounds = (
-            connection,
+        self._shards, self._keys, self._seal, self._times, self._bounds = (
+            shards,
             keys,
             seal,
             times,
@@ -90,7 +94,7 @@ class Speaking:
         Raises:
             BrokerUnavailable: it is not known to have been appended.
         """
-        self._connection.ready()
+        self._shards.of(topic).ready()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
         self._queue(self._line(topic), Item(entry, loop.time(), meta=meta or Meta.of([entry]), answer=answer))
@@ -136,19 +140,21 @@ class Speaking:
                 self._give_up(line, old, "it waited too long")
                 self._wake(line)
 
-    def away(self) -> None:
-        """The session is lost, and with it every answer that was awaited."""
-        for line in self._lines.values():
-            if line.sent is not None:
-                line.sent.is_asked = False
-
-    def resume(self, session: Session) -> None:
-        """Ask what became of the rest, and go on."""
+    def resume(self, connection: Connection, session: Session) -> None:
+        """Ask over a new session what became of the rest, and go on."""
         for line in list(self._lines.values()):
-            if line.sent is not None and not line.sent.is_asked:
-                self._ask(session, line, line.sent)
-            self._wake(line)
+            if self._shards.of(line.topic) is connection:
+                if line.sent is not None and not line.sent.is_asked:
+                    self._ask(connection, session, line, line.sent)
+                self._wake(line)
         session.link.flush()
+
+    def rerouted(self) -> None:
+        """Topics may be on other shards than before."""
+        for line in list(self._lines.values()):
+            if line.sent is not None:
+                self._ask_again(line, line.sent)
+            self._wake(line)
 
     def stop(self) -> None:
         """Everything that still waits is unavailable."""
@@ -189,37 +195,38 @@ class Speaking:
     def _flush(self) -> None:
         """Send the next batch of every topic that has one: once a round of the loop, in one write."""
         self._is_flushing = False
-        session = self._connection.session if self._connection.is_ready else None
         awake, self._awake = self._awake, {}
+        written: dict[Session, None] = {}
         for topic in awake:
             line = self._lines.get(topic)
             if line is None:
                 continue
-            if session is not None:
-                self._send_next(session, line)
+            connection = self._shards.of(topic)
+            session = connection.session
+            if session is not None and connection.is_ready:
+                self._send_next(connection, session, line)
+                written[session] = None
             if line.tell_if_empty():
                 del self._lines[topic]
-        if session is not None:
+        for session in written:
             session.link.flush()
 
-    def _send_next(self, session: Session, line: Line) -> None:
+    def _send_next(self, connection: Connection, session: Session, line: Line) -> None:
         replica = self._heard.get(line.topic)
         items, refused = line.next_items(replica)
         if refused:
             self._give_up(line, refused, "the topic is not heard")
         if items:
-            self._ask(
-                session, line, line.compose(items, next(self._numbers), replica, self._node, self._seal)
-            )
+            sent = line.compose(items, next(self._numbers), replica, self._node, self._seal)
+            self._ask(connection, session, line, sent)
 
     # Asking Redis
 
-    def _ask(self, session: Session, line: Line, sent: Sent) -> None:
+    def _ask(self, connection: Connection, session: Session, line: Line, sent: Sent) -> None:
         """Ask Redis to append a batch; when it is too late for that, only what became of it."""
         replica = sent.replica
         is_too_late = sent.asked > 0 and (
-            sent.items[0].since < asyncio.get_running_loop().time() - self._times.queue
-            or (replica is not None and self._heard.get(line.topic) is not replica)
+            self._is_late(sent) or (replica is not None and self._heard.get(line.topic) is not replica)
         )
         sent.asked += 1
         sent.is_asked = True
@@ -233,7 +240,7 @@ class Speaking:
                 1 if replica is not None else 0,
                 "settle" if is_too_late else "append",
                 self._keys.channel(line.topic),
-                "PUBLISH",
+                "SPUBLISH",
                 len(sent.items),
                 self._bounds.entries,
                 self._bounds.bytes,
@@ -242,16 +249,30 @@ class Speaking:
                 sent.body,
                 *sent.meta.parts,
             ],
-            partial(self._answered, session, line, sent),
+            partial(self._answered, connection, line, sent),
         )
 
-    def _answered(self, session: Session, line: Line, sent: Sent, reply: Reply) -> None:
+    def _ask_again(self, line: Line, sent: Sent) -> None:
+        """Ask under the same number, if nobody does and there is whom to ask; else the next session does."""
+        connection = self._shards.of(line.topic)
+        session = connection.session
+        is_due = line.sent is sent and not sent.is_asked
+        if is_due and session is not None and connection.is_ready:
+            self._ask(connection, session, line, sent)
+            session.link.flush()
+
+    def _ask_again_soon(self, line: Line, sent: Sent) -> None:
+        sent.is_asked = False
+        asyncio.get_running_loop().call_later(_ASK_AGAIN_S, self._ask_again, line, sent)
+
+    def _answered(self, connection: Connection, line: Line, sent: Sent, reply: Reply) -> None:
         if line.sent is not sent:
             return  # stopped meanwhile
         if isinstance(reply, LinkLost):
-            sent.is_asked = False  # asked again under the same number once the link is back
+            sent.is_doubtful = True
+            self._ask_again_soon(line, sent)
         elif isinstance(reply, hiredis.ReplyError):
-            self._refused(session, line, sent, Refused(str(reply)))
+            self._refused(connection, line, sent, Refused(str(reply)))
         else:
             line.sent = None
             self._judged(line, sent, reply)
@@ -262,7 +283,7 @@ class Speaking:
         if verdict == b"ok":
             self._settle(sent, reply)
             if reply[1] < 0:
-                self._connection.note_trouble(reply[2].decode())
+                self._shards.of(line.topic).note_refusal(Refused(reply[2].decode()))
                 if line.topic in self._heard:
                     self._unheard(self._heard[line.topic])
         elif verdict == b"stale":
@@ -275,14 +296,15 @@ class Speaking:
             if verdict != b"never" and replica is not None:
                 self._broken(replica, "this node was taken for dead, or Redis lost the topic")
 
-    def _refused(self, session: Session, line: Line, sent: Sent, error: Refused) -> None:
+    def _refused(self, connection: Connection, line: Line, sent: Sent, error: Refused) -> None:
         """Redis answered with an error: find out what that says of the batch."""
-        self._connection.note_trouble(str(error))
-        is_unknown = sent.asked > 1 and error.word in NOT_DONE - JUDGED
-        if error.word in ELSEWHERE or is_unknown:
-            session.link.abort(str(error))
-        if error.word == "NOSCRIPT" or is_unknown:
-            sent.is_asked = False  # it says nothing of the time before: asked again over the next link
+        if error.word in REROUTED:
+            self._shards.doubt(error)
+        else:
+            connection.note_refusal(error)
+        is_unknown = sent.is_doubtful and error.word in NOT_DONE - JUDGED
+        if is_unknown or error.word == "NOSCRIPT" or (error.word in REROUTED and not self._is_late(sent)):
+            self._ask_again_soon(line, sent)
             return
         line.sent = None
         self._give_up(line, sent.items, str(error))
@@ -293,6 +315,9 @@ class Speaking:
             if sent.replica is not None:
                 self._broken(sent.replica, str(error))
         self._wake(line)
+
+    def _is_late(self, sent: Sent) -> bool:
+        return sent.items[0].since < asyncio.get_running_loop().time() - self._times.queue
 
     # What comes of it
 

@@ -305,7 +305,18 @@ async def test_scripts_that_redis_forgot_are_loaded_again(server: RedisServer) -
     [("", "NOAUTH"), ("x:wrong@", "WRONGPASS"), ("limited:secret@", "NOPERM")],
 )
 async def test_who_is_not_let_in_is_told_why_at_the_start(tmp_path: Path, credentials: str, why: str) -> None:
-    users = ("--requirepass", "s3cret", "--user", "limited", "on", ">secret", "~*", "&*", "+@all", "-publish")
+    users = (
+        "--requirepass",
+        "s3cret",
+        "--user",
+        "limited",
+        "on",
+        ">secret",
+        "~*",
+        "&*",
+        "+@all",
+        "-spublish",
+    )
     with running_redis(tmp_path, options=users) as server:
         url = server.url.replace("//", f"//{credentials}")
         broker = RedisBroker(url)
@@ -320,4 +331,4 @@ async def test_a_password_and_a_database_in_the_url_are_used(tmp_path: Path) -> 
             await talk.end_and_check(may_refuse=False)
             assert "s3cret" not in str(talk.nodes[0].broker.description)
         async with redis.asyncio.Redis.from_url(url) as client:
-            assert await client.exists("mcpx:nodes")
+            assert await client.exists("mcpx:{store}:nodes")

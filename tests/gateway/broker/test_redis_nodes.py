@@ -42,10 +42,11 @@ async def die(node: Hearing) -> None:
     """Let a node's process end without a word."""
     broker: Any = node.broker
     broker._beating.cancel()
-    broker._connection._keeping.cancel()
     await broker._chores.stop()
-    broker._connection.session.link.abort("the process died")
-    await asyncio.gather(broker._beating, broker._connection._keeping, return_exceptions=True)
+    for connection in broker._shards.connections:
+        connection._keeping.cancel()
+        connection.session.link.abort("the process died")
+        await asyncio.gather(broker._beating, connection._keeping, return_exceptions=True)
 
 
 @spec("mcpx delivery one order")
@@ -231,7 +232,7 @@ async def test_a_topic_that_only_the_dead_heard_is_cleared_by_the_living(
         async with redis.asyncio.Redis.from_url(redis_server.url) as client:
             left = await client.keys(f"{redis_prefix}*{{t:ops}}*")
             assert left == []
-            assert await client.hlen(f"{redis_prefix}topics") == 0
+            assert await client.hlen(f"{redis_prefix}{{store}}:topics") == 0
 
 
 @spec("mcpx delivery node dies")
@@ -271,8 +272,8 @@ async def test_what_no_node_signed_is_dropped_and_counted(
     async with redis.asyncio.Redis.from_url(redis_server.url) as client:
         for key in (b"", b"x" * 32):
             forged = Seal(key).close("ops", "n1", 10**9, [entry])
-            await client.publish(channel, b"%s 2 %s" % (snapshot.epoch.encode(), forged))
-        await client.publish(channel, b"no batch at all")
+            await client.spublish(channel, b"%s 2 %s" % (snapshot.epoch.encode(), forged))
+        await client.spublish(channel, b"no batch at all")
     n1.say(alice, "true")
     await n1.until_said("true")
 
@@ -292,7 +293,7 @@ async def test_what_a_node_signed_cannot_be_said_again_by_another(
         found: Any = await client.xrange(f"{redis_prefix}{{t:ops}}:stream", "2-0", "2-0")
         stored = found[0][1][b"b"]
         again = b"%s 3 %s" % (snapshot.epoch.encode(), stored)
-        await client.publish(f"{redis_prefix}{{t:ops}}:order", again)
+        await client.spublish(f"{redis_prefix}{{t:ops}}:order", again)
     n1.say(alice, "twice")
     await n1.until_said("twice")
 
@@ -367,9 +368,7 @@ Step = tuple[str, int]
 _WHAT = ("join", "leave", "say", "burst", "amend", "round", "reenter")
 
 steps = st.lists(
-    st.tuples(
-        st.sampled_from(("join", "leave", "say", "burst", "amend", "round", "reenter")), st.integers(0, 1)
-    ),
+    st.tuples(st.sampled_from(_WHAT), st.integers(0, 1)),
     max_size=40,
 )
 
