@@ -126,7 +126,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         ws_max_size=settings.max_envelope_bytes,
         ws_ping_interval=settings.ping_interval_s,
         ws_ping_timeout=settings.ping_timeout_s,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=settings.deflate,
         loop="uvloop",
         lifespan="on",
         log_config=None,

@@ -91,6 +91,8 @@ class Settings:
     """Bytes that may wait for one connection."""
     outbox_seconds: float = 10.0
     """How long they may wait."""
+    deflate: bool = False
+    """Compress for clients that offer it (RFC 7692), once for everybody."""
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 20.0
     handshake_timeout_s: float = 10.0
@@ -222,6 +224,8 @@ class Settings:
                 continue
             if isinstance(value, tuple):
                 value = ",".join(value)
+            elif isinstance(value, bool):
+                value = "on" if value else "off"
             elif isinstance(value, Rate):
                 value = f"{value.per_second}:{value.burst}"
             variables[f"MCPX_{each.name.upper()}"] = str(value)
@@ -302,6 +306,12 @@ def _rate(variable: str, value: str) -> Rate:
     return rate
 
 
+def _switch(variable: str, value: str) -> bool:
+    if value not in ("on", "off"):
+        raise SettingsError(variable, f"{value!r} is neither on nor off")
+    return value == "on"
+
+
 def _one_of(*choices: str) -> Callable[[str, str], str]:
     def read(variable: str, value: str) -> str:
         if value not in choices:
@@ -336,6 +346,7 @@ _READERS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "MCPX_MAX_ENVELOPE_BYTES": _whole,
     "MCPX_OUTBOX_BYTES": _whole,
     "MCPX_OUTBOX_SECONDS": _number,
+    "MCPX_DEFLATE": _switch,
     "MCPX_PING_INTERVAL_S": _number,
     "MCPX_PING_TIMEOUT_S": _number,
     "MCPX_HANDSHAKE_TIMEOUT_S": _number,

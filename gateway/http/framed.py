@@ -8,17 +8,19 @@ from typing import Protocol
 from gateway.core import Member
 from gateway.http.turnstile import Pass
 from gateway.node import Node
-from gateway.transport import FramedConnection
+from gateway.transport import Deflater, FramedConnection
 from schemas import CLOSE_REASONS, CloseCode
 
 
 class FramedOutbox:
     """What goes to one connection (`gateway.core.Outbox`), also before it is attached."""
 
-    __slots__ = ("_before", "_code", "_connection", "_max_seconds", "_monotonic")
+    __slots__ = ("_before", "_code", "_connection", "_deflater", "_max_seconds", "_monotonic")
 
-    def __init__(self, *, max_seconds: float, monotonic: Callable[[], float]) -> None:
-        self._max_seconds, self._monotonic = max_seconds, monotonic
+    def __init__(
+        self, *, max_seconds: float, monotonic: Callable[[], float], deflater: Deflater | None = None
+    ) -> None:
+        self._max_seconds, self._monotonic, self._deflater = max_seconds, monotonic, deflater
         self._connection: FramedConnection | None = None
         self._code: CloseCode | None = None
         """Why it is to be closed, if that was decided before it was attached."""
@@ -39,7 +41,9 @@ class FramedOutbox:
         connection = self._connection
         return len(self._before) if connection is None else connection.waiting_bytes
 
-    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:  # noqa: ARG002  # frames are all it needs
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        if self._deflater is not None:
+            frames = self._deflater.frames(envelopes)
         if self._connection is None:
             self._before += frames
         else:

@@ -24,7 +24,7 @@ from gateway.http.outbox import SocketOutbox, Texts
 from gateway.http.problems import Problem, ProblemCode
 from gateway.http.turnstile import DoorLimits, Pass, Turnstile
 from gateway.node import AccessRevoked, Admission, Node, TopicFull
-from gateway.transport import EXTENSION, WebSocketTransport
+from gateway.transport import EXTENSION, Deflater, WebSocketTransport
 from schemas import CLOSE_REASONS, CloseCode, EnvelopeTooLarge, is_topic
 
 log = structlog.get_logger("gateway.websocket")
@@ -67,7 +67,7 @@ class WebSocketDoor:
         self._turnstile = Turnstile(door_limits)
         self._clock, self._new_id = clock, new_id
         self._limits, self._handshake_timeout_s = limits, handshake_timeout_s
-        self._texts = Texts()
+        self._texts, self._deflater = Texts(), Deflater()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -179,7 +179,11 @@ class WebSocketDoor:
 
         Return whether it was done; then the pass comes back when the connection ends.
         """
-        outbox = FramedOutbox(max_seconds=self._limits.max_seconds, monotonic=self._clock.monotonic)
+        outbox = FramedOutbox(
+            max_seconds=self._limits.max_seconds,
+            monotonic=self._clock.monotonic,
+            deflater=self._deflater if transport.is_deflated else None,
+        )
         member = await self._join(admission, mode, outbox, send)
         if member is None:
             return False

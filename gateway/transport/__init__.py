@@ -1,7 +1,16 @@
 """Frames under uvicorn: what its own protocol classes lack. Knows nothing of MCPx."""
 
+from gateway.transport.deflate import Deflater
 from gateway.transport.frames import FramedConnection, Receiver, frame_head
 from gateway.transport.http_protocol import HttpTransport
 from gateway.transport.websocket_protocol import EXTENSION, WebSocketTransport
 
-__all__ = ["EXTENSION", "FramedConnection", "HttpTransport", "Receiver", "WebSocketTransport", "frame_head"]
+__all__ = [
+    "EXTENSION",
+    "Deflater",
+    "FramedConnection",
+    "HttpTransport",
+    "Receiver",
+    "WebSocketTransport",
+    "frame_head",
+]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side, State
@@ -91,6 +92,7 @@ class FramedConnection(asyncio.Protocol):
 
     __slots__ = (
         "_close_sent",
+        "_extensions",
         "_held",
         "_held_bytes",
         "_in_message",
@@ -120,7 +122,9 @@ class FramedConnection(asyncio.Protocol):
         *,
         max_size: int,
         max_waiting: int,
+        extensions: Sequence[Extension] = (),
     ) -> None:
+        self._extensions = extensions
         self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
         self._max_size, self._max_waiting = max_size, max_waiting
         self.write_now: Callable[[bytes], None] = _dropped if transport.is_closing() else transport.write
@@ -312,6 +316,7 @@ class FramedConnection(asyncio.Protocol):
     def _protocol(self) -> WebSocketProtocol:
         if self._odd is None:
             self._odd = WebSocketProtocol(Side.SERVER, state=State.OPEN, max_size=self._max_size)
+            self._odd.extensions = list(self._extensions)
         return self._odd
 
     def _take_odd(self, data: bytes) -> None:

@@ -25,9 +25,12 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import STATUS_PHRASES, WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side, State
 
+from gateway.transport.deflate import negotiate
 from gateway.transport.frames import FramedConnection, Receiver
 from gateway.transport.keepalive import Keepalive
 
@@ -60,6 +63,10 @@ def handshake_key(scope: Mapping[str, Any]) -> bytes | None:
     return keys[0] if len(raw) == _KEY_BYTES else None
 
 
+def _texts_of(header: bytes, scope: Mapping[str, Any]) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+
+
 class _Stage(Enum):
     CONNECTING = "nothing is answered"
     DENYING = "an HTTP response is on its way"
@@ -89,6 +96,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._gone: asyncio.Event | None = None
         """Made for who waits for the end before it has accepted."""
         self._denial: list[bytes] = []
+        self._deflate: tuple[str, PerMessageDeflate] | None = None
         self._plain: WebSocketsSansIOProtocol | None = None
         """Moves the messages for an application that receives and sends."""
         self.disconnected = False
@@ -102,6 +110,8 @@ class WebSocketTransport(asyncio.Protocol):
         self._transport, self._key = transport, key
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls shutdown() and no more
         self.scope = self._websocket_scope(scope, target)
+        if self._config.ws_per_message_deflate:
+            self._deflate = negotiate(_texts_of(b"sec-websocket-extensions", scope))
         task = self._loop.create_task(self._run())
         task.add_done_callback(self._server.tasks.discard)
         self._server.tasks.add(task)
@@ -120,9 +130,8 @@ class WebSocketTransport(asyncio.Protocol):
             "query_string": query_string,
             "subprotocols": [
                 offered.strip()
-                for name, value in scope["headers"]
-                if name == b"sec-websocket-protocol"
-                for offered in value.decode("latin-1").split(",")
+                for offers in _texts_of(b"sec-websocket-protocol", scope)
+                for offered in offers.split(",")
             ],
             "extensions": {"websocket.http.response": {}, EXTENSION: self},
         }
@@ -186,6 +195,8 @@ class WebSocketTransport(asyncio.Protocol):
         ]
         if subprotocol:
             lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
+        if self._deflate is not None:
+            lines.append(b"Sec-WebSocket-Extensions: " + self._deflate[0].encode("latin-1"))
         lines += [name + b": " + value for name, value in (*self._server.default_headers, *headers)]
         self._transport.write(b"\r\n".join((*lines, b"", b"")))
         self._stage = _Stage.OPEN
@@ -205,6 +216,15 @@ class WebSocketTransport(asyncio.Protocol):
 
     # Who takes over
 
+    @property
+    def is_deflated(self) -> bool:
+        """Whether the client reads compressed messages."""
+        return self._deflate is not None
+
+    @property
+    def _extensions(self) -> Sequence[Extension]:
+        return () if self._deflate is None else (self._deflate[1],)
+
     def attach(self, receiver: Receiver, *, max_waiting: int) -> FramedConnection:
         """
         Hand the connection over, after `websocket.accept`; the callable may return.
@@ -220,6 +240,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._keepalive(),
             max_size=self._config.ws_max_size,
             max_waiting=max_waiting,
+            extensions=self._extensions,
         )
         self._server.connections.discard(self)
         self.scope = {}  # it names this object
@@ -248,6 +269,7 @@ class WebSocketTransport(asyncio.Protocol):
         plain.conn = WebSocketProtocol(  # type: ignore[assignment]  # a handshake is all that it lacks
             Side.SERVER, state=State.OPEN, max_size=self._config.ws_max_size
         )
+        plain.conn.extensions = list(self._extensions)
         plain.handshake_initiated = plain.handshake_complete = True
         self._server.connections.discard(self)
         plain.connection_made(self._transport)
