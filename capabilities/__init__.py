@@ -1,7 +1,7 @@
 """Who may say it: patterns, sets of capabilities, profiles, promotions, tokens and revocations."""
 
 from capabilities.amendments import Amendment, Change, Effect, amend, effective, revert
-from capabilities.claims import AdminClaims, ParticipantClaims, is_topic_grant
+from capabilities.claims import AdminClaims, ParticipantClaims, is_jti, is_topic_grant
 from capabilities.errors import (
     PatternError,
     ProfileTaken,
@@ -51,6 +51,7 @@ __all__ = [
     "covers",
     "effective",
     "explain",
+    "is_jti",
     "is_revoked",
     "is_topic_grant",
     "issue_token",

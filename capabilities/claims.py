@@ -11,6 +11,8 @@ from schemas import JsonObject, is_topic
 EVERYWHERE: Final = "*"
 """Among a token's topics: every topic."""
 
+MAX_JTI_CHARACTERS: Final = 256
+
 
 @dataclass(frozen=True, slots=True)
 class ParticipantClaims:
@@ -56,6 +58,11 @@ class AdminClaims:
     def may_act(self, topic: str | None) -> bool:
         """Whether the admin may act in `topic`; `None`, in all topics, needs a token that names `*`."""
         return EVERYWHERE in self.topics if topic is None else self.may_enter(topic)
+
+
+def is_jti(text: str) -> bool:
+    """Whether a token may be named so: 1 to 256 characters of printable ASCII."""
+    return 1 <= len(text) <= MAX_JTI_CHARACTERS and text.isascii() and text.isprintable()
 
 
 def is_topic_grant(text: str) -> bool:

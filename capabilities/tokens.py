@@ -19,7 +19,7 @@ from typing import Final, Self, TypeVar
 import jwt
 import msgspec
 
-from capabilities.claims import AdminClaims, ParticipantClaims, is_topic_grant
+from capabilities.claims import MAX_JTI_CHARACTERS, AdminClaims, ParticipantClaims, is_jti, is_topic_grant
 from capabilities.errors import PatternError, TokenRefusal, TokenRefused, TokenSettingsError, UnknownProfile
 from capabilities.keys import ALGORITHMS, Key, KeyRing
 from capabilities.profiles import Profiles
@@ -40,7 +40,6 @@ DAY_S: Final = 86_400
 MAX_TOKEN_CHARACTERS: Final = 16_384
 """More than any header line that carries one."""
 
-_MAX_JTI_CHARACTERS: Final = 256
 _LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999: a later time is a mistake, and a float too large is no time."""
 
@@ -248,8 +247,8 @@ def _subject(claims: JsonObject) -> str:
 
 def _jti(claims: JsonObject) -> str:
     jti = _string(claims, "jti")
-    if not 1 <= len(jti) <= _MAX_JTI_CHARACTERS or not jti.isascii() or not jti.isprintable():
-        why = f"its 'jti' must be 1 to {_MAX_JTI_CHARACTERS} characters of printable ASCII"
+    if not is_jti(jti):
+        why = f"its 'jti' must be 1 to {MAX_JTI_CHARACTERS} characters of printable ASCII"
         raise TokenRefused(TokenRefusal.CLAIM, why)
     return jti
 

@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from capabilities import Amendment, Revocation
+from capabilities import Amendment, Revocation, is_jti
 from gateway.audit import Act, AuditLog, Outcome, without_tokens
 from gateway.broker.protocol import Broker, ParticipantRecord
 from gateway.clock import Clock
@@ -155,6 +155,8 @@ class Acts:
         by, at, lifetime = admin.id, self._clock.now(), self._max_token_lifetime_s()
         topic, reason = asked.topic, without_tokens(asked.reason)
         if asked.jti is not None:
+            if not is_jti(asked.jti):  # such as one that was pasted with the end of its line
+                raise Problem(ProblemCode.INVALID_BODY, "'jti' is no token's id")
             return Revocation.of_token(
                 asked.jti, by=by, at=at, max_lifetime_s=lifetime, topic=topic, reason=reason
             )

@@ -103,6 +103,7 @@ async def test_an_admin_of_some_topics_revokes_in_those_alone(gateway: GatewayUn
         {"jti": "a", "participant": "b"},
         {"participant": "system:gateway"},
         {"jti": ""},
+        {"jti": "stolen\n"},
         {"jti": "a", "topic": "/"},
         {"jti": 1},
     ],
