@@ -65,7 +65,8 @@ def line_of(event: ClientEvent, number: Mapping[str, int], me: str) -> Line | No
         case Welcome():
             return welcome_line(event.you.id, event.others), "green"
         case Presence():
-            return _presence_line(event), "dim"
+            said = _presence_line(event)
+            return None if said is None else (said, "dim")
         case ProposalSeen():
             return proposal_line(event.proposal, number), "yellow"
         case FulfillmentSeen():
@@ -201,7 +202,12 @@ def _facts(event: Heard) -> tuple[str, JsonObject]:
         case Chat():
             return "chat", {"text": event.text, "format": event.format}
         case Presence():
-            return "presence", {"change": event.event, "participant": peer_json(event.peer)}
+            before = None if event.before is None else peer_json(event.before)
+            return "presence", {
+                "change": event.event,
+                "participant": peer_json(event.peer),
+                "before": before,
+            }
         case ProposalSeen():
             return "proposal", {"proposal": proposal_json(event.proposal)}
         case FulfillmentSeen():
@@ -234,10 +240,14 @@ def _header(event: Heard) -> JsonObject:
     }
 
 
-def _presence_line(event: Presence) -> str:
+def _presence_line(event: Presence) -> str | None:
     if event.event == "leave":
-        return f"{event.peer.id} left"
-    return f"{event.peer.id} is here: {' '.join(event.peer.capabilities.patterns)}"
+        return None if event.before is None else f"{event.peer.id} left"
+    may = " ".join(event.peer.capabilities.patterns)
+    if event.before is None:
+        return f"{event.peer.id} is here: {may}"
+    # One more connection of somebody present is nothing new to a person.
+    return None if event.before == event.peer else f"{event.peer.id} may now: {may}"
 
 
 def _fulfillment_line(event: FulfillmentSeen, number: Mapping[str, int]) -> str:

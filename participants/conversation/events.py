@@ -120,11 +120,13 @@ class Welcome(Heard):
 
 @dataclass(frozen=True, slots=True)
 class Presence(Heard):
-    """Somebody joined, left, or may now send other kinds (MCPx 3.4)."""
+    """Somebody joined, left, came by one more connection, or may now send other kinds (MCPx 3.4)."""
 
     event: str
     """`join` or `leave`."""
     peer: Peer
+    before: Peer | None
+    """The roster's entry until now; `None`: they were not here. A `join` of one who was is an update."""
 
 
 @dataclass(frozen=True, slots=True)

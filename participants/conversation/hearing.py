@@ -206,7 +206,7 @@ class Listener:
 
     def _presence(self, head: Head, message: PresencePayload) -> Steps:
         peer = peer_of(message.participant)
-        steps: Steps = [Presence(*head, message.event, peer)]
+        steps: Steps = [Presence(*head, message.event, peer, self._state.roster.view.get(peer.id))]
         if message.event == "join":
             self._state.roster.join(peer)
             self._want_again(peer.id)

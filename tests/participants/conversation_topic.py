@@ -136,6 +136,7 @@ class TopicInMemory:
     def __init__(self) -> None:
         self.now = START
         self.members: dict[str, Member] = {}
+        """By id; a further connection of somebody present stands under its id and a number."""
         self._ids = count(1)
         self._order: deque[tuple[Member, bytes]] = deque()
         self._delivering = False
@@ -146,7 +147,7 @@ class TopicInMemory:
     def join(self, id: str, *capabilities: str, mode: Mode = Mode.ALL) -> Member:
         conversation = Conversation("ops", new_id=self.new_id, mode=mode)
         member = Member(self, id, CapabilitySet.of(capabilities), conversation)
-        self.members[id] = member
+        self.members[id if id not in self.members else f"{id} {len(self.members)}"] = member
         self._welcome(member)
         self._system(
             "system/presence",
@@ -155,7 +156,9 @@ class TopicInMemory:
         return member
 
     def leave(self, member: Member) -> None:
-        del self.members[member.id]
+        self.members = {name: other for name, other in self.members.items() if other is not member}
+        if member.id in {other.id for other in self.members.values()}:
+            return  # the participant leaves with its last connection
         self._system("system/presence", {"event": "leave", "participant": {"id": member.id}})
 
     def promote(self, member: Member, *capabilities: str) -> None:
@@ -215,7 +218,7 @@ class TopicInMemory:
             self._delivering = False
 
     def _deliver(self, member: Member, data: bytes) -> None:
-        if self.members.get(member.id) is not member:
+        if member not in self.members.values():
             return
         envelope = Envelope.parse(data)
         if not envelope.kind.is_reserved and not member.capabilities.grants(envelope.kind):

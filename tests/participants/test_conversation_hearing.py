@@ -372,6 +372,27 @@ def test_welcome_and_presence_make_the_roster() -> None:
     ]
 
 
+@spec("MCPx 8.2 presence tracked")
+def test_presence_tells_an_update_of_one_who_is_here_from_a_newcomer() -> None:
+    topic = TopicInMemory()
+    bob = topic.join("bob", "chat")
+    ann = topic.join("ann", "mcp/*")
+    topic.join("ann", "mcp/*")
+    topic.promote(ann, "chat")
+    topic.leave(ann)
+    topic.leave(topic.members["ann 2"])
+
+    told = [(seen.event, seen.before and seen.before.capabilities.patterns) for seen in bob.all(Presence)]
+    assert told == [
+        ("join", ("chat",)),  # its own, after its welcome
+        ("join", None),
+        ("join", ("mcp/*",)),
+        ("join", ("mcp/*",)),
+        ("leave", ("chat",)),
+    ]
+    assert set(bob.conversation.roster) == {"bob"}
+
+
 @spec("MCPx 6.2 welcome respected")
 def test_a_fresh_welcome_replaces_the_capabilities() -> None:
     topic = TopicInMemory()

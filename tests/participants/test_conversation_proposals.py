@@ -276,6 +276,36 @@ def test_one_who_is_promoted_is_shown_what_it_may_fulfill_now() -> None:
 
 
 @spec("mcpx proposals sent again")
+def test_each_further_connection_of_one_who_could_fulfill_is_shown_what_is_pending() -> None:
+    ops = Ops()
+    call = ops.propose()
+    ops.topic.wait(10.0)
+
+    second = ops.topic.join("ann", "mcp/*")
+    ops.topic.wait(10.0)
+    third = ops.topic.join("ann", "mcp/*")
+
+    assert [copies(tab, call) for tab in (ops.ann, second, third)] == [3, 2, 1]
+    for tab in (ops.ann, second, third):
+        assert [proposal.id for proposal in tab.pending] == [call.id]
+        assert len(tab.all(ProposalSeen)) == 1
+        assert tab.complaints == []
+
+
+@spec("mcpx proposals sent again")
+def test_a_further_connection_of_the_proposer_is_no_reason_to_send_again() -> None:
+    ops = Ops()
+    call = ops.agent.ask("files", "tools/call", WRITE, way=Way.PROPOSE)
+    ops.topic.promote(ops.agent, "mcp/*")
+    ops.topic.wait(10.0)
+
+    second = ops.topic.join("agent", "mcp/*")
+    ops.topic.wait(10.0)
+
+    assert copies(second, call) == 0
+
+
+@spec("mcpx proposals sent again")
 def test_however_many_come_a_proposal_is_sent_at_most_once_a_second() -> None:
     ops = Ops()
     call = ops.propose()
