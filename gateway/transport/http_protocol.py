@@ -15,6 +15,9 @@ from gateway.transport.websocket_protocol import WebSocketTransport, handshake_k
 _BODY_FACTOR: Final = 3
 """A body may take so many times as long as a head."""
 
+_LINGER_S: Final = 2.0
+"""How long one that was refused may take to hear it."""
+
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\n"
@@ -42,6 +45,7 @@ class HttpTransport(HttpToolsProtocol):
     _shown_bytes = 0
     """Shown of it by the parser."""
     _is_in_head = True
+    _is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         # As uvicorn does it, but for asking the transport for a socket object, which would stay.
@@ -52,6 +56,8 @@ class HttpTransport(HttpToolsProtocol):
         self._due_in(self.head_timeout_s)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         super().data_received(data)
         if self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
@@ -116,8 +122,13 @@ class HttpTransport(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def _refuse_head(self) -> None:
+        if self._is_refused:
+            return
+        self._is_refused = True
         self.transport.write(_TOO_LARGE)
-        self.transport.close()
+        # To close while more keeps coming would reset the connection, and the answer with it.
+        self.transport.write_eof()
+        self._due_in(_LINGER_S)
 
     def _due_in(self, seconds: float) -> None:
         self._met()
