@@ -116,6 +116,15 @@ bench-quick: install ## Measure for a minute; fail when the gateway fell far beh
 	$(call need,gcc=build-essential)
 	$(BIN)/python -m tests.bench quick
 
+.PHONY: sbom
+sbom: install ## Write what is locked to build/sbom.json (CycloneDX)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON --output-file build/sbom.json
+
+.PHONY: audit
+audit: install ## Ask the public database for weaknesses of what is locked; needs the network
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
+
 # -- make --------------------------------------------------------------------
 
 .PHONY: screenshot
