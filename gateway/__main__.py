@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
-import signal
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from gateway.errors import BrokerUnavailable, SettingsError
 from gateway.http.app import create_app
 from gateway.logs import configure_logs
+from gateway.serving import Server, Workers, shown
 from gateway.settings import Settings
 from gateway.transport import HttpTransport, WebSocketTransport
 
@@ -30,35 +26,6 @@ EX_INTERRUPTED: Final = 130
 _FACTORY: Final = "gateway.http.app:from_environment"
 
 log = structlog.get_logger("gateway")
-
-
-class _Server(uvicorn.Server):
-    """Says where it listens, once it does; ends with a status, and not by the signal that asked it to end."""
-
-    was_interrupted = False
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        def end(number: int, frame: FrameType | None) -> None:
-            self.was_interrupted = self.was_interrupted or number == signal.SIGINT
-            self.handle_exit(number, frame)
-
-        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self.servers:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            log.info("gateway.started", host=host, port=port, next=f"http://{_shown(host)}:{port}/")
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,14 +44,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run_one(config: uvicorn.Config) -> int:
-    server = _Server(config)
+    server = Server(config)
     try:
         server.run()
-    except SystemExit:
+    except SystemExit as ending:
+        _check_address(ending, config)
         return _exit_status(config.app)
     if server.was_interrupted:
         return EX_INTERRUPTED
     return 0 if server.started else EX_UNAVAILABLE
+
+
+def _check_address(ending: SystemExit, config: uvicorn.Config) -> None:
+    """
+    See whether uvicorn gave up because it could not listen.
+
+    Raises:
+        SettingsError: it did; the cause names the port, or the host.
+    """
+    match ending.__context__:
+        case OSError(errno=errno.EADDRINUSE):
+            why = f"{config.port} is in use on {config.host}; end what listens there, or take another port"
+            raise SettingsError("MCPX_PORT", why) from ending
+        case OSError(errno=errno.EACCES):
+            raise SettingsError("MCPX_PORT", f"{config.port} may not be bound by this user") from ending
+        case OSError() as error:
+            raise SettingsError("MCPX_HOST", f"{config.host}: {error.strerror or error}") from ending
 
 
 def _exit_status(app: Any) -> int:
@@ -99,16 +84,20 @@ def _exit_status(app: Any) -> int:
 
 def _run_many(config: uvicorn.Config, settings: Settings) -> int:
     os.environ.update(settings.environment())
-    listener = config.bind_socket()
+    try:
+        listener = config.bind_socket()
+    except SystemExit as ending:
+        _check_address(ending, config)
+        raise
     host, port = listener.getsockname()[:2]
     log.info(
         "gateway.started",
         host=host,
         port=port,
         workers=settings.workers,
-        next=f"http://{_shown(host)}:{port}/",
+        next=f"http://{shown(host)}:{port}/",
     )
-    workers = Multiprocess(config, sockets=[listener])
+    workers = Workers(config, sockets=[listener])
     workers.run()
     return EX_UNAVAILABLE if any(each.exitcode == STARTUP_FAILURE for each in workers.processes) else 0
 

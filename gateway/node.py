@@ -55,6 +55,12 @@ _JOIN_ATTEMPTS: Final = 8
 
 _TICK_S: Final = 0.5
 
+_DRAIN_TURN_S: Final = 0.05
+"""Between the closes of a node that goes away."""
+
+_LAG_S: Final = 1.0
+"""From so much on a late event loop is worth a line in the log."""
+
 
 class AccessRevoked(GatewayError):
     """The token was revoked before it was used to join."""
@@ -168,6 +174,21 @@ class Node:
         self.is_draining = True
         for held in list(self._holding):
             self._close_all(held.topic, CloseCode.RESTART)
+
+    async def drain_slowly(self, within_s: float) -> None:
+        """
+        Take nobody in any more, and send everybody elsewhere a few at a time.
+
+        Who balances load hears first that this node is not ready; and a thousand
+        members do not fall upon the other nodes at once.
+        """
+        self.is_draining = True
+        members = [member for held in self._holding for member in held.topic.members.values()]
+        turns = min(floor(within_s / _DRAIN_TURN_S), len(members))
+        for turn in range(turns):
+            await asyncio.sleep(_DRAIN_TURN_S)
+            for member in members[turn::turns]:
+                self.close(member, CloseCode.RESTART)
 
     @property
     def topics(self) -> dict[str, Topic]:
@@ -477,8 +498,15 @@ class Node:
         while True:
             await asyncio.sleep(_TICK_S)
             monotonic = self._clock.monotonic()
-            self.metrics.loop_lagged(max(0.0, monotonic - last - _TICK_S))
-            last = monotonic
+            lag, last = max(0.0, monotonic - last - _TICK_S), monotonic
+            self.metrics.loop_lagged(lag)
+            if lag >= _LAG_S:
+                log.warning(
+                    "loop.lagged",
+                    seconds=round(lag, 1),
+                    connections=self.connections,
+                    next="nothing was decided meanwhile; look for what kept the process from running",
+                )
             try:
                 await self.tick()
             except BrokerUnavailable as error:

@@ -141,10 +141,10 @@ async def test_what_the_broker_does_not_take_is_answered(bench: Bench) -> None:
 
 
 async def test_who_is_closed_while_it_is_judged_anew_does_not_join_after_all(bench: Bench) -> None:
-    admission = await bench.node.admit("ops", claims_of("ann", "chat"))
-    await bench.broker.amend(
-        "ann", lambda _: (promotion("ann", "mcp/*"),), NOW
-    )  # its join comes back as stale
+    await bench.join("bob")
+    admission = await bench.node.admit("ops", claims_of("ann", "chat", exp=NOW + 10))
+    # So that the join comes back as stale.
+    await bench.broker.amend("ann", lambda _: (promotion("ann", "mcp/*"),), NOW)
     asked, answered = asyncio.Event(), asyncio.Event()
     standing = bench.broker.standing
 
@@ -156,13 +156,15 @@ async def test_who_is_closed_while_it_is_judged_anew_does_not_join_after_all(ben
     bench.broker.standing = slow_standing  # type: ignore[method-assign]
     joining = asyncio.create_task(bench.node.join(admission, Mode.ALL, RecordingOutbox()))
     await asked.wait()
-    bench.node.drain()
+    bench.clock.advance(10)
+    await bench.node.tick()
     answered.set()
 
     with pytest.raises(BrokerUnavailable):
         await joining
-    await bench.settle()
-    assert await bench.broker.look("ops") is None
+    there = await bench.broker.look("ops")
+    assert there is not None
+    assert [join.record.participant for join in there.joined] == ["bob"]
 
 
 async def test_nobody_joins_a_node_that_has_begun_to_go_away(bench: Bench) -> None:
@@ -297,6 +299,25 @@ async def test_a_node_that_goes_away_takes_nobody_in_and_sends_everybody_elsewhe
     assert outbox(ann).code is CloseCode.RESTART
     with pytest.raises(BrokerUnavailable):
         await bench.node.admit("ops", claims_of("bob"))
+
+
+async def test_a_node_that_goes_away_gently_is_not_ready_first_and_closes_a_few_at_a_time(
+    bench: Bench,
+) -> None:
+    members = [await bench.join(f"p{number}", "chat") for number in range(6)]
+    going = asyncio.create_task(bench.node.drain_slowly(0.15))
+    await asyncio.sleep(0)
+    assert bench.node.is_draining
+    assert not any(member.ended for member in members)
+
+    closed = set()
+    while not going.done():
+        closed.add(sum(member.ended is CloseCode.RESTART for member in members))
+        await asyncio.sleep(0)
+    await going
+
+    assert closed >= {0, 2, 4}
+    assert all(member.ended is CloseCode.RESTART for member in members)
 
 
 async def test_a_topic_that_everybody_has_left_is_forgotten(bench: Bench) -> None:

@@ -1,0 +1,73 @@
+"""How a process serves: it says where it listens, goes away gently, and ends with a status."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+from uvicorn.supervisors import Multiprocess, multiprocess
+
+DRAIN_WITHIN_S: Final = 5.0
+"""Over how long a node that goes away spreads the closes of its connections."""
+
+log = structlog.get_logger("gateway")
+
+
+class Server(uvicorn.Server):
+    """Says where it listens, once it does; ends with a status, and not by the signal that asked it to end."""
+
+    was_interrupted = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def end(number: int, frame: FrameType | None) -> None:
+            self.was_interrupted = self.was_interrupted or number == signal.SIGINT
+            self.handle_exit(number, frame)
+
+        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.servers and sockets is None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            log.info("gateway.started", host=host, port=port, next=f"http://{shown(host)}:{port}/")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.was_interrupted:
+            # While it still listens, so that whoever asks hears that it is not ready.
+            await self.config.loaded_app.state.node.drain_slowly(DRAIN_WITHIN_S)
+        await super().shutdown(sockets)
+
+
+class _Worker(multiprocess.Process):
+    """A process that shares the port with others."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = Server(config=self.config)
+        return self._server
+
+
+class Workers(Multiprocess):
+    """Several processes on one port, each of which goes away as one alone would."""
+
+    def run(self) -> None:
+        multiprocess.Process = _Worker  # type: ignore[misc]  # it knows no other way to say which
+        super().run()
+
+
+def shown(host: str) -> str:
+    """Return a host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
