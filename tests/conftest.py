@@ -11,6 +11,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.descriptors import DescriptorGuard
 from tests.redis_server import RedisServer, running_redis
 
 # One profile for everybody: the machine that runs this may be slow, and a slow example is no bug.
@@ -19,7 +20,7 @@ settings.register_profile("thorough", parent=settings.get_profile("default"), ma
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """
     A run that is told to end ends like one that is interrupted: its servers are ended with it.
 
@@ -29,6 +30,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    config.pluginmanager.register(DescriptorGuard())
 
 
 @pytest.fixture(autouse=True)
