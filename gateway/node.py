@@ -184,7 +184,7 @@ class Node:
         """
         self.is_draining = True
         members = [member for held in self._holding for member in held.topic.members.values()]
-        turns = min(floor(within_s / _DRAIN_TURN_S), len(members))
+        turns = min(round(within_s / _DRAIN_TURN_S), len(members))
         for turn in range(turns):
             await asyncio.sleep(_DRAIN_TURN_S)
             for member in members[turn::turns]:
