@@ -1,0 +1,3 @@
+"""The router's rules, pure: an intent and a catalogue in, a route out."""
+
+__all__: list[str] = []

@@ -1,0 +1,72 @@
+"""Fills booleans: by the words of their name, and by what denies them."""
+
+# ruff: noqa: SIM905 - a table of words reads better as words
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from router_agent.core.candidates import Candidate
+from router_agent.core.intents import Intent
+from router_agent.core.nearness import Cues
+from router_agent.core.parameters import Parameter
+from router_agent.core.stems import stem
+from router_agent.core.words import sense
+from router_agent.models.reading import SlotReading
+
+_DULL: Final = frozenset(
+    stem(word)
+    for word in "is has have include including included show with only allow allowed should want return "
+    "get need "
+    "enable enabled use flag available private_".split()
+)
+_NO: Final = frozenset(
+    "no not without don't exclude excluding except never non doesn't isn't aren't avoid neither".split()
+)
+_OFF: Final = re.compile(
+    r"\b(?:turn(?:ed)?|switch(?:ed)?|set)\b.{0,20}\boff\b|\bdisabled?\b|\bfalse\b", re.IGNORECASE
+)
+
+
+def truth_for(
+    parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None
+) -> Iterator[Candidate]:
+    """Offer true or false where the intent speaks of the matter."""
+    wanted = [one for one in parameter.name_stems if one not in _DULL] or list(parameter.name_stems)
+    found: dict[str, int] = {}
+    for place, stems in enumerate(intent.stems):
+        for one in wanted:
+            if one in stems or (
+                sense(one).startswith("~") and any(sense(each) == sense(one) for each in stems)
+            ):
+                found.setdefault(one, place)
+    share = len(found) / len(wanted)
+    said: Candidate | None = None
+    if found and share > 0.49:
+        first, last = min(found.values()), max(found.values())
+        start, end = intent.words[first].start, intent.words[last].end
+        said = Candidate(
+            not _is_denied(intent, first, last), 0.35 + 0.45 * share, start, end, "mentioned", shares=True
+        )
+    if reading is None:
+        if said is not None:
+            yield said
+        return
+    _, yes, no = reading.truth
+    for value, probability in ((True, yes), (False, no)):
+        agreed = said if said is not None and said.value is value else None
+        score = 0.7 * probability + (0.3 * agreed.score if agreed else 0.0)
+        start, end = (agreed.start, agreed.end) if agreed else (-1, -1)
+        yield Candidate(value, score, start, end, "truth", shares=True)
+    del cues
+
+
+def _is_denied(intent: Intent, first: int, last: int) -> bool:
+    before = {word.lower for word in intent.words[max(0, first - 4) : first]}
+    if before & _NO:
+        return True
+    start = intent.words[max(0, first - 4)].start
+    end = intent.words[min(len(intent.words) - 1, last + 4)].end
+    return bool(_OFF.search(intent.text[start:end]))

@@ -1,0 +1,176 @@
+"""The Filler: gives each parameter of a tool the value that the intent has for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from router_agent.core.booleans import truth_for
+from router_agent.core.candidates import Candidate
+from router_agent.core.choices import choices_for
+from router_agent.core.intents import Intent
+from router_agent.core.lists import lists_for, literals_for
+from router_agent.core.nearness import Cues
+from router_agent.core.parameters import Parameter
+from router_agent.core.quantities import numbers_for
+from router_agent.core.texts import texts_for
+from router_agent.core.tools import Tool
+from router_agent.core.words import senses_of
+from router_agent.models.reading import Reading, SlotReading
+
+REQUIRED_FLOOR: Final = 0.2
+"""The least score for a value that must be there: a weak guess is shown rather than nothing."""
+OPTIONAL_FLOOR: Final = 0.5
+_TOLD_DEFAULT: Final = re.compile(
+    r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|:|\s*=)\s*(?:set to\s+)?['\"]?([\w.+-]+(?:\s[\w]+)?)['\"]?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where an argument's value comes from."""
+
+    path: tuple[str, ...]
+    start: int
+    """In the intent; -1: it stands nowhere there, `rule` says where it is from."""
+    end: int
+    rule: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What the Filler made of an intent for one tool."""
+
+    arguments: dict[str, Any]
+    evidence: tuple[Evidence, ...]
+    missing: tuple[Parameter, ...]
+    """Required, and neither said nor with a default."""
+
+    @property
+    def weakest(self) -> float:
+        """The lowest probability among the arguments; 1 without any."""
+        return min((one.probability for one in self.evidence), default=1.0)
+
+    @property
+    def grounded(self) -> float:
+        """The share of arguments that stand in the intent; 1 without any."""
+        if not self.evidence:
+            return 1.0
+        return sum(one.start >= 0 for one in self.evidence) / len(self.evidence)
+
+
+def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
+    """Fill a tool's parameters; each stretch of the intent goes to the parameter that it suits best."""
+    parameters = tool.parameters
+    cues = Cues(intent, parameters)
+    tool_words = senses_of(tool.name)
+    read: list[SlotReading | None] = list(reading.slots) if reading is not None else []
+    read += [None] * (len(parameters) - len(read))
+    offers = sorted(
+        (
+            (candidate, number)
+            for number, parameter in enumerate(parameters)
+            for candidate in _candidates(parameter, intent, cues, read[number], tool_words)
+            if candidate.score >= (REQUIRED_FLOOR if parameter.required else OPTIONAL_FLOOR)
+        ),
+        key=lambda offer: (-offer[0].score, offer[0].start, offer[1]),
+    )
+    chosen: dict[int, Candidate] = {}
+    taken: list[tuple[int, int]] = []
+    for candidate, number in offers:
+        if number in chosen:
+            continue
+        free = candidate.shares or all(
+            candidate.end <= start or candidate.start >= end for start, end in taken
+        )
+        if not free:
+            continue
+        chosen[number] = candidate
+        if candidate.is_said and not candidate.shares:
+            taken.append((candidate.start, candidate.end))
+    return _assembled(parameters, chosen)
+
+
+def _assembled(parameters: tuple[Parameter, ...], chosen: dict[int, Candidate]) -> Filled:
+    arguments: dict[str, Any] = {}
+    evidence: list[Evidence] = []
+    missing: list[Parameter] = []
+    for number, parameter in enumerate(parameters):
+        one = chosen.get(number)
+        if one is None and parameter.required:
+            value = default_of(parameter)
+            if value is None:
+                missing.append(parameter)
+                continue
+            one = Candidate(value, 0.6, rule="default")
+        if one is None:
+            continue
+        place = arguments
+        for part in parameter.path[:-1]:
+            place = place.setdefault(part, {})
+        place[parameter.name] = one.value
+        evidence.append(Evidence(parameter.path, one.start, one.end, one.rule, one.score))
+    return Filled(arguments, tuple(evidence), tuple(missing))
+
+
+def default_of(parameter: Parameter) -> Any:
+    """Return what the schema or the description gives when nothing is said, else `None`."""
+    if parameter.default is not None:
+        return parameter.default
+    if len(parameter.choices) == 1:
+        return parameter.choices[0]
+    told = _TOLD_DEFAULT.search(parameter.description)
+    if told is None:
+        return None
+    text = told.group(1).rstrip(".")
+    for choice in parameter.choices:
+        if str(choice).lower() in {text.lower(), text.split()[0].lower()}:
+            return choice
+    if parameter.choices:
+        return None
+    word = text.split()[0].rstrip(".,")
+    match parameter.kind:
+        case "boolean":
+            return {"true": True, "false": False}.get(word.lower())
+        case "integer" | "number":
+            return _number(word, parameter.kind)
+        case "string":
+            return None if word.lower() in {"none", "null", "empty", "the", "current"} else word
+        case _:
+            return None
+
+
+def _number(word: str, kind: str) -> int | float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    if kind == "integer" or value == int(value):
+        return int(value)
+    return value
+
+
+def _candidates(
+    parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None, tool_words: frozenset[str]
+) -> Iterator[Candidate]:
+    if parameter.kind == "boolean":
+        yield from truth_for(parameter, intent, cues, reading)
+    elif parameter.kind == "array":
+        singles = (
+            choices_for(parameter, intent, cues, reading)
+            if parameter.choices
+            else texts_for(parameter, intent, cues, reading, tool_words)
+        )
+        yield from lists_for(parameter, intent, cues, reading, singles)
+    elif parameter.kind == "object":
+        yield from literals_for(parameter, intent, cues, dict)
+    elif parameter.choices:
+        yield from choices_for(parameter, intent, cues, reading)
+    elif parameter.kind in {"integer", "number"}:
+        yield from numbers_for(parameter, intent, cues, reading)
+    else:
+        yield from texts_for(parameter, intent, cues, reading, tool_words)

@@ -1,0 +1,122 @@
+"""The Gate: how far a call is to be trusted, as probabilities with a known error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from router_agent.core.conforming import conforms
+from router_agent.core.filler import Filled
+from router_agent.core.intents import Intent
+from router_agent.core.selector import Selected, profile_of
+from router_agent.core.words import STOP_WORDS, sense
+from router_agent.models.reading import Reading
+
+RISING: Final = (
+    "words",
+    "margin",
+    "cosine",
+    "cosine_margin",
+    "relevance",
+    "weakest",
+    "filled",
+    "grounded",
+    "valid",
+    "agreement",
+)
+"""More of these never makes a call less credible: a fit that said so would be an accident of its data."""
+FALLING: Final = ("missing", "unspoken", "crowd")
+FEATURES: Final = (*RISING, *FALLING)
+
+
+def features_of(
+    intent: Intent,
+    ranked: list[Selected],
+    at: int,
+    filled: Filled,
+    reading: Reading | None,
+) -> dict[str, float]:
+    """Measure the call of `ranked[at]`; every feature lies about between 0 and 1."""
+    one = ranked[at]
+    others = [other for number, other in enumerate(ranked) if number != at]
+    rival = max((other.score for other in others), default=0.0)
+    required = [parameter for parameter in one.tool.parameters if parameter.required]
+    cosine = one.cosine if one.cosine is not None else 0.0
+    rival_cosine = max((other.cosine or 0.0 for other in others), default=0.0)
+    arguments = len(filled.evidence)
+    return {
+        "words": one.words,
+        "margin": max(0.0, min(1.0, one.score - rival)) if others else 0.5,
+        "cosine": max(0.0, cosine),
+        "cosine_margin": max(0.0, min(0.5, cosine - rival_cosine)) if others else 0.1,
+        "relevance": reading.relevance if reading is not None else 0.0,
+        "weakest": filled.weakest,
+        "filled": 1.0 - len(filled.missing) / len(required) if required else 1.0,
+        "grounded": filled.grounded,
+        "valid": 0.0 if conforms(filled.arguments, one.tool.schema) is False else 1.0,
+        "agreement": float(at == 0),
+        "missing": min(1.0, len(filled.missing) / 3),
+        "unspoken": _unspoken(intent, one, filled),
+        "crowd": min(1.0, math.log2(1 + len(ranked)) / 10) + min(1.0, arguments / 8),
+    }
+
+
+def _unspoken(intent: Intent, one: Selected, filled: Filled) -> float:
+    """The share of the intent's telling words that neither the tool's text nor an argument accounts for."""
+    profile = profile_of(one.tool)
+    telling = left = 0
+    for word, stems in zip(intent.words, intent.stems, strict=True):
+        if word.lower in STOP_WORDS:
+            continue
+        telling += 1
+        used = any(item.start <= word.start < item.end for item in filled.evidence if item.start >= 0)
+        known = any(stem in profile.stems or sense(stem) in profile.senses for stem in stems)
+        left += not (used or known)
+    return left / telling if telling else 0.0
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """One calibrated probability over named features."""
+
+    weights: Mapping[str, float] = field(hash=False)
+    bias: float
+    error: float = 0.0
+    """Expected calibration error where it was measured, 0 to 1."""
+
+    def of(self, features: Mapping[str, float]) -> float:
+        """Return the probability for these features; one that it does not know counts nothing."""
+        sum_ = self.bias + sum(weight * features.get(name, 0.0) for name, weight in self.weights.items())
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, sum_))))
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> Logistic:
+        """Read what `json` writes."""
+        return cls(
+            {str(k): float(v) for k, v in said["weights"].items()}, float(said["bias"]), float(said["error"])
+        )
+
+    def json(self) -> dict[str, Any]:
+        """What `read` reads."""
+        return {"weights": dict(self.weights), "bias": self.bias, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Two probabilities of a call: that this tool is wanted, and that all of the call is right."""
+
+    wanted: Logistic
+    right: Logistic
+    floor: float = 0.5
+    """Below it, no tool is wanted: chosen where 95 % of the requests that want one are kept."""
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> Gate:
+        """Read what `json` writes."""
+        return cls(Logistic.read(said["wanted"]), Logistic.read(said["right"]), float(said["floor"]))
+
+    def json(self) -> dict[str, Any]:
+        """What `read` reads."""
+        return {"wanted": self.wanted.json(), "right": self.right.json(), "floor": self.floor}

@@ -1,0 +1,211 @@
+"""An intent, read once: its words, numbers, moments and the phrases that could be values."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from router_agent.core.amounts import Number, numbers_in
+from router_agent.core.moments import Moment, moments_in
+from router_agent.core.stems import stem
+from router_agent.core.tools import clean
+from router_agent.core.words import STOP_WORDS, Word, parts_of, sense, words_in
+
+LONGEST: Final = 4_000
+"""Characters of an intent that are read; what follows is cut."""
+
+
+class Look(StrEnum):
+    """What a phrase looks like."""
+
+    QUOTED = "quoted"
+    EMAIL = "email"
+    URL = "url"
+    PATH = "path"
+    CODE = "code"
+    """An identifier: digits and letters, or `snake_case`, or all capitals."""
+    FORMULA = "formula"
+    NAME = "name"
+    """Words with capitals."""
+    PHRASE = "phrase"
+    """Other words between stop words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A stretch `text[start:end]` of an intent that could be a value."""
+
+    text: str
+    start: int
+    end: int
+    look: Look
+    before: str = ""
+    """The word before it, in lower case; empty at the beginning."""
+    after: str = ""
+    first: bool = False
+    """Whether it begins the intent or a sentence, where a capital says nothing."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What somebody asked for, with its places; every evidence span counts in `text`."""
+
+    text: str
+    today: date | None = None
+
+    @classmethod
+    def of(cls, said: str, today: date | None = None) -> Intent:
+        """Clean what was said, and take it as an intent."""
+        return cls(clean(said, LONGEST), today)
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """Its words in order."""
+        return tuple(words_in(self.text))
+
+    @cached_property
+    def stems(self) -> tuple[frozenset[str], ...]:
+        """For each word the stems of its parts."""
+        return tuple(
+            frozenset(stem(part) for part in (*parts_of(word.text), word.lower)) for word in self.words
+        )
+
+    @cached_property
+    def senses(self) -> frozenset[str]:
+        """What its telling words mean, synonyms taken together."""
+        return frozenset(
+            sense(one)
+            for word, stems in zip(self.words, self.stems, strict=True)
+            if word.lower not in STOP_WORDS
+            for one in stems
+        )
+
+    @cached_property
+    def numbers(self) -> tuple[Number, ...]:
+        """Its numbers in order."""
+        return tuple(numbers_in(self.text))
+
+    @cached_property
+    def moments(self) -> tuple[Moment, ...]:
+        """What it says of days and times."""
+        return tuple(moments_in(self.text, self.today))
+
+    @cached_property
+    def marked(self) -> tuple[Phrase, ...]:
+        """Phrases that their form sets apart: quotes, addresses, paths, codes, formulas."""
+        out: list[Phrase] = []
+        for look, pattern in _MARKS:
+            for hit in pattern.finditer(self.text):
+                group = hit.lastindex or 0
+                if look is Look.FORMULA and not any(one.isalpha() for one in hit.group(group)):
+                    continue
+                if all(hit.end(group) <= one.start or hit.start(group) >= one.end for one in out):
+                    out.append(self.phrase(hit.start(group), hit.end(group), look))
+        return tuple(sorted(out, key=lambda one: one.start))
+
+    @cached_property
+    def names(self) -> tuple[Phrase, ...]:
+        """Runs of words with capitals, joined over "of", "the", "and"."""
+        return tuple(
+            self.phrase(hit.start(), hit.end(), Look.NAME)
+            for hit in _NAME.finditer(self.text)
+            if hit.group().lower() not in STOP_WORDS
+        )
+
+    @cached_property
+    def chunks(self) -> tuple[Phrase, ...]:
+        """Runs of telling words: what stands between stop words and punctuation."""
+        out: list[Phrase] = []
+        run: list[Word] = []
+        for word in (*self.words, None):
+            broken = run and (
+                word is None
+                or word.lower in STOP_WORDS
+                or _BREAK.search(self.text, run[-1].end, word.start) is not None
+            )
+            if broken:
+                out.append(self.phrase(run[0].start, run[-1].end, Look.PHRASE))
+                run = []
+            if word is not None and word.lower not in STOP_WORDS:
+                run.append(word)
+        return tuple(out)
+
+    def phrase(self, start: int, end: int, look: Look) -> Phrase:
+        """Make a phrase of `text[start:end]` with what stands around it."""
+        first = bisect_right(self._ends, start)
+        before = self.words[first - 1] if first else None
+        last = bisect_left(self._starts, end)
+        after = self.words[last].lower if last < len(self.words) else ""
+        begins = before is None or bool(_SENTENCE.search(self.text, before.end, start + 1))
+        return Phrase(
+            self.text[start:end],
+            start,
+            end,
+            look,
+            before.lower if before else "",
+            after,
+            first=begins,
+        )
+
+    def word_at(self, place: int) -> int:
+        """Return the number of the word that `place` is in or before."""
+        return bisect_right(self._ends, place)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [word.start for word in self.words]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [word.end for word in self.words]
+
+
+_SENTENCE: Final = re.compile(r"[.!?:]\s")
+_BREAK: Final = re.compile(r"[,.;:!?()\[\]{}\"“”\n]|(?<=\s)'|'(?=\s)|'$")
+_MARKS: Final = (
+    (
+        Look.URL,
+        re.compile(
+            r"\b(?:https?|ftp|wss?)://[^\s\"'<>]+[^\s\"'<>.,;:!?)]|\bwww\.[\w.-]+\.\w{2,}(?:/[^\s,;]*)?"
+        ),
+    ),
+    (Look.EMAIL, re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
+    (
+        Look.QUOTED,
+        re.compile(
+            r"\"([^\"]{1,2000})\"|“([^”]{1,2000})”|‘([^’]{1,2000})’|`([^`]{1,2000})`"
+            r"|(?<![\w])'((?:[^']|'(?=[a-z]{1,2}\b(?!\s*')))*?)'(?![A-Za-z])"
+        ),
+    ),
+    (
+        Look.PATH,
+        re.compile(
+            r"(?<![\w/])(?:[A-Za-z]:[\\/]|~?/|\.{1,2}/)[\w\-.\\/~]*\w/?|\b[\w-]+(?:/[\w.-]+)+\b|\b[\w-]+\.(?:csv|txt|json|py|md|pdf|docx?|xlsx?|png|jpe?g|gif|mp[34]|html?|xml|ya?ml|zip|log|sh|js|ts|db|ics|sql|ini|toml|cfg|c|h|java|go|rs)\b"
+        ),
+    ),
+    (
+        Look.FORMULA,
+        re.compile(
+            r"(?:\b[fgy]\(?[a-z]?\)?\s?=\s?)?"
+            r"(?<![\w.])((?:\d*\.?\d*\s?[*]?\s?[a-z](?:\s?(?:\^|\*\*)\s?\d+|[²³])?|\d+(?:\.\d+)?)"
+            r"(?:\s?[-+*/]\s?(?:\d*\.?\d*\s?[*]?\s?[a-z](?:\s?(?:\^|\*\*)\s?\d+|[²³])?|\d+(?:\.\d+)?))+)(?![\w])"
+            r"|(?<![\w.])(\d*[a-z](?:\^|\*\*)\d+)(?![\w])"
+        ),
+    ),
+    (
+        Look.CODE,
+        re.compile(
+            r"#?\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])[\w-]+\b|\b[a-z\d]+(?:_[a-z\d]+)+\b|\b[A-Z\d]+(?:[_-][A-Z\d]+)+\b"
+            r"|\b[a-z]+[A-Z]\w*\b|\b[A-Z]{2,6}\b|\b\d+(?:\.\d+){2,3}\b|#[\da-fA-F]{6}\b"
+        ),
+    ),
+)
+_CAPITAL: Final = r"(?:[A-Z][\w'’&.-]*\w|[A-Z]\b\.?)"
+_NAME: Final = re.compile(
+    rf"{_CAPITAL}(?:(?:\s+|,\s+(?=[A-Z]{{2}}\b))(?:(?:of|the|de|da|von|van|and|&|del|la|le)\s+(?:the\s+)?)?{_CAPITAL})*"
+)

@@ -1,0 +1,142 @@
+"""What a text parameter is about: a place, a person, a code; so which words of an intent suit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from router_agent.core.intents import Look
+from router_agent.core.parameters import Parameter
+from router_agent.core.words import parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One kind of text: the words that name it, what stands before it, how it looks."""
+
+    name: str
+    named: frozenset[str]
+    looks: Mapping[Look, float] = field(hash=False)
+    """How well each look suits it, 0 to 1; a look that is missing suits 0.1."""
+    after: Mapping[str, float] = field(hash=False)
+    """What the word before a value adds."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _after(text: str) -> dict[str, float]:
+    return {word: float(weight) for word, weight in (pair.split(":") for pair in text.split())}
+
+
+_PROPER: Final = {Look.NAME: 0.45, Look.QUOTED: 0.45, Look.CODE: 0.2, Look.PHRASE: 0.2}
+
+PLACE: Final = Meaning(
+    "place",
+    _words(
+        "location city place address country state area region destination origin where venue town "
+        "district province "
+        "neighborhood county departure arrival source zone airport station city1 city2 place1 place2 latitude"
+    ),
+    {Look.NAME: 0.5, Look.QUOTED: 0.3, Look.CODE: 0.2, Look.PHRASE: 0.15},
+    _after(
+        "in:0.35 at:0.25 near:0.35 around:0.3 from:0.25 to:0.25 for:0.12 of:0.12 between:0.2 across:0.2 "
+        "near:0.3"
+    ),
+)
+PERSON: Final = Meaning(
+    "person",
+    _words(
+        "artist author actor director receiver recipient player person cast musician composer sculptor "
+        "starring "
+        "president scientist writer celebrity actress patient employee contact people directed singer "
+        "star member "
+        "username user performer host customer client assignee"
+    ),
+    {Look.NAME: 0.5, Look.QUOTED: 0.35, Look.CODE: 0.2, Look.PHRASE: 0.12},
+    _after(
+        "by:0.35 with:0.2 to:0.2 of:0.12 named:0.35 for:0.15 from:0.15 starring:0.4 featuring:0.4 "
+        "directed:0.3 and:0.05"
+    ),
+)
+ADDRESS: Final = Meaning(
+    "e-mail address", _words("email mail recipient to cc bcc sender"), {Look.EMAIL: 0.95}, {}
+)
+URL: Final = Meaning(
+    "URL", _words("url link website uri site webpage href endpoint"), {Look.URL: 0.95, Look.QUOTED: 0.3}, {}
+)
+PATH: Final = Meaning(
+    "path",
+    _words("path file filename filepath directory folder dir dataset script files"),
+    {Look.PATH: 0.85, Look.QUOTED: 0.5, Look.CODE: 0.3, Look.PHRASE: 0.15, Look.NAME: 0.2},
+    _after("named:0.3 called:0.3 file:0.2 folder:0.2 in:0.1 to:0.1"),
+)
+CODE: Final = Meaning(
+    "code",
+    _words(
+        "id code number identifier symbol ticker key token sku isbn uuid hash no model version serial "
+        "vin zip zipcode postal phone ip"
+    ),
+    {Look.CODE: 0.5, Look.QUOTED: 0.5, Look.NAME: 0.15, Look.PHRASE: 0.05},
+    _after("id:0.3 number:0.3 code:0.3 identifier:0.3 symbol:0.3 key:0.3 version:0.3"),
+)
+FORMULA: Final = Meaning(
+    "formula",
+    _words("function equation expression formula polynomial func"),
+    {Look.FORMULA: 0.9, Look.QUOTED: 0.7, Look.CODE: 0.2},
+    _after("function:0.2 of:0.2 equation:0.2"),
+)
+TEXT: Final = Meaning(
+    "text",
+    _words(
+        "message text content body note caption comment prompt sentence string title subject question "
+        "summary name label phrase input"
+    ),
+    {Look.QUOTED: 0.7, Look.NAME: 0.3, Look.PHRASE: 0.25, Look.CODE: 0.2},
+    _after(
+        "saying:0.4 says:0.4 titled:0.4 called:0.4 named:0.4 about:0.3 that:0.2 text:0.3 message:0.3 "
+        "name:0.3 title:0.3"
+    ),
+)
+TOPIC: Final = Meaning(
+    "topic",
+    _words(
+        "query topic keyword keywords search term subject category interest theme q searchterm genre "
+        "field type item product"
+    ),
+    {Look.QUOTED: 0.55, Look.PHRASE: 0.35, Look.NAME: 0.4, Look.CODE: 0.25},
+    _after("about:0.35 on:0.25 for:0.3 of:0.2 regarding:0.4 search:0.2 find:0.15 related:0.3"),
+)
+THING: Final = Meaning(
+    "thing",
+    frozenset(),
+    {Look.QUOTED: 0.45, Look.NAME: 0.38, Look.CODE: 0.3, Look.PHRASE: 0.28, Look.FORMULA: 0.2},
+    _after(
+        "of:0.2 for:0.18 in:0.1 by:0.1 with:0.1 named:0.3 called:0.3 from:0.1 to:0.1 a:0.08 an:0.08 the:0.08"
+    ),
+)
+_ALL: Final = (ADDRESS, URL, PATH, FORMULA, CODE, PLACE, PERSON, TOPIC, TEXT)
+
+
+def meaning_of(parameter: Parameter) -> Meaning:
+    """Return what a parameter is about, by its format and the words of its name, the last one first."""
+    if parameter.schema.get("format") == "email":
+        return ADDRESS
+    if parameter.schema.get("format") in {"uri", "url"}:
+        return URL
+    for word in reversed(_name_words(parameter)):
+        for meaning in _ALL:
+            if word in meaning.named:
+                if meaning is ADDRESS and not parameter.says("email", "e-mail"):
+                    continue
+                return meaning
+    for meaning, words in ((PLACE, ("location", "city", "country")), (PERSON, ("person", "name of the"))):
+        if parameter.says(*words) and meaning is PLACE:
+            return meaning
+    return THING
+
+
+def _name_words(parameter: Parameter) -> tuple[str, ...]:
+    return tuple(word.removesuffix("s") if len(word) > 4 else word for word in parts_of(parameter.name))

@@ -1,0 +1,123 @@
+"""The values that a tool takes: the leaves of its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from router_agent.core.stems import stem
+from router_agent.core.words import parts_of, stems_of
+from router_agent.models.reading import kind_of
+
+_DEEPEST: Final = 4
+_MOST: Final = 128
+"""Leaves of one tool that are filled; a schema with more keeps its first."""
+_EXAMPLE: Final = re.compile(
+    r"\(?\b(?:e\.g\.|eg\.|for example|such as|example:|examples:|like)\s*,?:?\s*(.{2,160})", re.IGNORECASE
+)
+_QUOTED: Final = re.compile(r"'([^']{1,60})'|\"([^\"]{1,60})\"|`([^`]{1,60})`")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One leaf: a value that an intent may name."""
+
+    path: tuple[str, ...]
+    """Property names from the root."""
+    kind: str
+    """JSON Schema's type: string, integer, number, boolean, array or object."""
+    description: str = ""
+    choices: tuple[Any, ...] = ()
+    """An enum's values, `null` left out; of the elements where `kind` is array."""
+    required: bool = False
+    item_kind: str = "string"
+    """The type of an array's elements."""
+    schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The last property name."""
+        return self.path[-1]
+
+    @property
+    def default(self) -> Any:
+        """Its declared default, else `None`."""
+        return self.schema.get("default")
+
+    @property
+    def has_default(self) -> bool:
+        """Whether its schema declares one."""
+        return "default" in self.schema
+
+    @cached_property
+    def name_stems(self) -> tuple[str, ...]:
+        """The stems of its name, in order; of the whole path for a nested one."""
+        own = tuple(stem(part) for part in parts_of(self.name))
+        return own or (self.name.lower(),)
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The stems of its name and description together."""
+        return frozenset(self.name_stems) | frozenset(stems_of(self.description))
+
+    @cached_property
+    def examples(self) -> tuple[str, ...]:
+        """What its description gives in quotes after "such as" and the like."""
+        found = _EXAMPLE.search(self.description)
+        if found is None:
+            return ()
+        return tuple(next(filter(None, one.groups())) for one in _QUOTED.finditer(found.group(1)))
+
+    def says(self, *words: str) -> bool:
+        """Whether its name or description has one of these words or parts of words."""
+        said = self._said
+        return any(word in said for word in words)
+
+    def named(self, *words: str) -> bool:
+        """Whether one of these is a word of its name."""
+        return any(word in self._name_parts for word in words)
+
+    @cached_property
+    def _name_parts(self) -> frozenset[str]:
+        return frozenset(parts_of(self.name))
+
+    @cached_property
+    def _said(self) -> str:
+        return f"{' '.join(parts_of(self.name))} {self.description}".lower()
+
+
+def parameters_of(schema: Mapping[str, Any]) -> list[Parameter]:
+    """Flatten a JSON Schema of an object to the leaves that an intent can fill, in order."""
+    return list(_leaves(schema, (), required=True, depth=0))[:_MOST]
+
+
+def _leaves(
+    schema: Mapping[str, Any], path: tuple[str, ...], *, required: bool, depth: int
+) -> Iterator[Parameter]:
+    properties, wanted = schema.get("properties"), schema.get("required")
+    wanted = wanted if isinstance(wanted, list) else []
+    for name, inner in (properties if isinstance(properties, Mapping) else {}).items():
+        if not isinstance(inner, Mapping):
+            continue
+        must = required and name in wanted
+        if isinstance(inner.get("properties"), Mapping) and inner["properties"] and depth < _DEEPEST:
+            yield from _leaves(inner, (*path, str(name)), required=must, depth=depth + 1)
+            continue
+        items = inner.get("items")
+        items = items if isinstance(items, Mapping) else {}
+        values = inner.get("enum") or items.get("enum")
+        if "const" in inner:
+            values = [inner["const"]]
+        kind = kind_of(inner)
+        yield Parameter(
+            (*path, str(name)),
+            kind,
+            str(inner.get("description") or ""),
+            tuple(one for one in values if one is not None) if isinstance(values, list) else (),
+            required=must,
+            item_kind=kind_of(items) if items else "string",
+            schema=inner,
+        )

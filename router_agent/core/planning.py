@@ -1,0 +1,113 @@
+"""Plans one call for one intent: select, read, fill, judge, and order the best by all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from router_agent.core.encoder import Encoder
+from router_agent.core.filler import Filled, fill
+from router_agent.core.gate import Gate, features_of
+from router_agent.core.intents import Intent
+from router_agent.core.questions import question_for
+from router_agent.core.routes import Alternative, Call, Missing
+from router_agent.core.selector import Selected, select
+from router_agent.core.tools import Catalogue
+from router_agent.models.reading import Reading
+
+SHORTLIST: Final = 5
+"""Tools that are filled and read: beyond the fifth, the right one is hardly ever."""
+NEAR: Final = 0.35
+"""How far behind the best a tool's score may be and still be on the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The calls that were considered for one intent, the best first."""
+
+    calls: tuple[Call, ...] = ()
+    stages: tuple[tuple[str, float], ...] = ()
+    """Milliseconds by stage, where a clock was given."""
+
+    @property
+    def best(self) -> Call | None:
+        """The first call, if any tool was in view."""
+        return self.calls[0] if self.calls else None
+
+
+class Strategy(Protocol):
+    """A way to come from an intent to calls."""
+
+    def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
+        """Return the calls considered, the best first; blocks while models compute."""
+        ...
+
+
+@dataclass(frozen=True)
+class Monolithic:
+    """All tools in one selection: the default."""
+
+    gate: Gate
+    encoder: Encoder | None = None
+    clock: Callable[[], float] | None = None
+    """Seconds, for timings."""
+    shortlist: int = SHORTLIST
+
+    def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
+        now = self.clock or (lambda: 0.0)
+        began = now()
+        ranked = select(intent, catalogue, self.encoder)
+        chosen = now()
+        few = [one for one in ranked[: self.shortlist] if ranked[0].score - one.score <= NEAR]
+        readings: list[Reading | None] = [None] * len(few)
+        if self.encoder is not None and few:
+            readings = list(self.encoder.read(intent.text, [one.tool.page for one in few]))
+        read = now()
+        calls = [
+            self._call(intent, ranked, at, fill(intent, one.tool, reading), reading)
+            for at, (one, reading) in enumerate(zip(few, readings, strict=True))
+        ]
+        calls.sort(key=lambda call: -merit(call))
+        best = tuple(
+            _with_alternatives(call, [*calls[:at], *calls[at + 1 :]]) for at, call in enumerate(calls)
+        )
+        stages = ("select", chosen - began), ("read", read - chosen), ("fill", now() - read)
+        return Plan(best, tuple((name, 1000 * seconds) for name, seconds in stages) if self.clock else ())
+
+    def _call(
+        self, intent: Intent, ranked: list[Selected], at: int, filled: Filled, reading: Reading | None
+    ) -> Call:
+        features = features_of(intent, ranked, at, filled, reading)
+        features["score"] = ranked[at].score
+        return Call(
+            ranked[at].tool,
+            filled.arguments,
+            confidence=0.0 if filled.missing else self.gate.right.of(features),
+            wanted=self.gate.wanted.of(features),
+            evidence=filled.evidence,
+            missing=tuple(Missing(one.path, question_for(one)) for one in filled.missing),
+            features=features,
+            clause=intent.text,
+        )
+
+
+def merit(call: Call) -> float:
+    """Return what orders a short list: the selection, corrected by how well the tool could be filled."""
+    features = call.features
+    return (
+        features.get("score", 0.0)
+        + 0.6 * features.get("relevance", 0.0)
+        - 0.15 * min(2, len(call.missing))
+        - 0.25 * features.get("unspoken", 0.0)
+        + 0.1 * features.get("grounded", 0.0)
+    )
+
+
+def _with_alternatives(call: Call, others: list[Call]) -> Call:
+    return replace(
+        call,
+        alternatives=tuple(
+            Alternative(one.tool.participant, one.tool.name, round(one.wanted, 3)) for one in others[:3]
+        ),
+    )

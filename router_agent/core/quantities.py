@@ -1,0 +1,169 @@
+"""Fills numbers: by the words around them, by their units, by what their parameter is about."""
+
+# ruff: noqa: E501, SIM905 - a table of words reads better as words
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from router_agent.core.amounts import Number, plain
+from router_agent.core.candidates import Candidate
+from router_agent.core.intents import Intent, Look
+from router_agent.core.nearness import Cues
+from router_agent.core.parameters import Parameter
+from router_agent.models.reading import SlotReading
+
+_TABLE: Final = """
+length | meter kilometer centimeter millimeter mile foot inch yard | distance length height width radius diameter
+    depth thickness displacement side base altitude elevation wavelength perimeter
+mass | kilogram gram milligram pound ounce tonne | mass weight load
+volume | liter milliliter gallon | volume capacity fuel
+time | second millisecond minute hour day night week month year decade | time duration period term age years days
+    hours minutes seconds nights weeks months interval length timeout tenure
+temperature | celsius fahrenheit kelvin degree | temperature temp angle heat
+speed | meter/second kilometer/hour mile/hour | speed velocity rate
+force | newton | force tension weight
+energy | joule calorie | energy work calories heat
+power | watt kilowatt | power wattage
+electric | volt ampere ohm coulomb tesla | voltage current resistance charge field potential
+frequency | hertz | frequency rate
+pressure | pascal | pressure
+amount | mole | moles amount quantity
+data | byte megabyte gigabyte | size memory storage capacity
+people | person | people guests persons adults travelers passengers seats tickets party number rooms quantity count
+    size
+money | dollar euro | amount price budget cost principal income salary investment value money payment loan fee
+    balance deposit rent revenue
+"""
+_QUALITIES: Final = {
+    name.strip(): (frozenset(units.split()), tuple(words.split()))
+    for name, units, words in (line.split("|") for line in re.sub(r"\n\s+", " ", _TABLE).strip().splitlines())
+}
+"""From a quality to its units and to the names of parameters that have it."""
+_QUALITY_OF: Final = {unit: quality for quality, (units, _) in _QUALITIES.items() for unit in units}
+_SHARE: Final = tuple(
+    "percent rate probability ratio fraction interest discount yield growth share tax volume level humidity "
+    "confidence return margin".split()
+)
+
+
+def numbers_for(
+    parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None
+) -> Iterator[Candidate]:
+    """Offer each number of the intent for a parameter of type number or integer."""
+    usable = list(usable_numbers(intent, parameter))
+    for number in usable:
+        score = _score(parameter, number, intent, cues)
+        if reading is not None:
+            read = sum(
+                span.probability
+                for span in reading.spans
+                if span.start < number.unit_end and number.start < span.end
+            )
+            score = 0.45 * score + 0.55 * read
+        value = as_number(number, parameter)
+        if value is not None:
+            yield Candidate(value, min(1.0, max(0.0, score)), number.start, number.end, "number")
+
+
+def usable_numbers(intent: Intent, parameter: Parameter) -> Iterator[Number]:
+    """The numbers that are values: none inside a code, an address or a quotation that says more."""
+    year = is_year(parameter)
+    for number in intent.numbers:
+        if number.in_word and not parameter.named("id", "number", "code"):
+            continue
+        if any(
+            one.look in {Look.EMAIL, Look.URL, Look.PATH, Look.CODE, Look.FORMULA}
+            and one.start <= number.start < one.end
+            and not one.text.isdigit()
+            for one in intent.marked
+        ):
+            continue
+        if (
+            not year
+            and not parameter.named("month", "day", "date", "hour", "minute", "week")
+            and any(
+                one.start <= number.start < one.end and (one.day is not None or one.time is not None)
+                for one in intent.moments
+            )
+        ):
+            continue
+        yield number
+
+
+def is_year(parameter: Parameter) -> bool:
+    """Whether it takes a calendar year."""
+    return parameter.named("year", "season", "yr") and not parameter.says("number of years", "years to")
+
+
+def as_number(number: Number, parameter: Parameter) -> Any:
+    """Return a number as the parameter's type has it, a percentage as its description asks for."""
+    value = number.value
+    if number.percent and parameter.kind == "number" and not parameter.says("percent", "%"):
+        examples = re.findall(r"\d+(?:\.\d+)?", parameter.description)
+        whole = any(float(one) > 1 for one in examples) and not any(0 < float(one) < 1 for one in examples)
+        if not whole:
+            value = round(value / 100, 12)
+    if parameter.kind == "integer":
+        return int(value) if value == int(value) and abs(value) < 1e15 else None
+    return plain(value)
+
+
+def _score(parameter: Parameter, number: Number, intent: Intent, cues: Cues) -> float:
+    near = cues.near(parameter, number.start, number.unit_end or number.end)
+    score = 0.22 + 0.55 * near
+    if number.unit:
+        score += _unit_fit(parameter, number)
+    elif number.currency:
+        score += (
+            0.3
+            if parameter.named(*_QUALITIES["money"][1]) or parameter.says("dollar", "usd", "price")
+            else -0.1
+        )
+    elif number.percent:
+        score += 0.3 if parameter.says(*_SHARE) else -0.2
+    if is_year(parameter):
+        looks = 1000 <= number.value <= 2200 and number.value == int(number.value) and not number.unit
+        return 0.5 + 0.4 * near if looks and not number.currency else 0.05
+    if number.value == int(number.value) and 1900 <= number.value <= 2100 and not number.unit:
+        before = intent.text[: number.start].lower()[-10:]
+        if re.search(r"\b(?:in|since|year|of|from|until|by)\s$", before) and near < 0.5:
+            score -= 0.15
+    if parameter.named("start", "min", "minimum", "from", "lower", "initial") or parameter.named(
+        "end", "max", "maximum", "to", "upper", "final"
+    ):
+        score += _bound_fit(parameter, number, intent)
+    least, most = parameter.schema.get("minimum"), parameter.schema.get("maximum")
+    if (isinstance(least, int | float) and number.value < least) or (
+        isinstance(most, int | float) and number.value > most
+    ):
+        score -= 0.3
+    return score
+
+
+def _unit_fit(parameter: Parameter, number: Number) -> float:
+    unit_words = {number.unit, f"{number.unit}s"}
+    if parameter.named(*unit_words) or parameter.says(f"in {number.unit}", f"of {number.unit}"):
+        return 0.4
+    quality = _QUALITY_OF.get(number.unit)
+    if quality is None:
+        return 0.0
+    if parameter.named(*_QUALITIES[quality][1]):
+        return 0.3
+    if parameter.says(*unit_words):
+        return 0.25
+    others = (words for name, (_, words) in _QUALITIES.items() if name != quality)
+    return -0.15 if any(parameter.named(*words) for words in others) else 0.0
+
+
+def _bound_fit(parameter: Parameter, number: Number, intent: Intent) -> float:
+    before = intent.text[max(0, number.start - 16) : number.start].lower()
+    low = parameter.named("start", "min", "minimum", "from", "lower", "initial")
+    if re.search(r"\b(?:from|between|over|above|than|least|minimum|min|starting)\b[^a-z]*$", before):
+        below = "less" in before or "no more" in before
+        return 0.25 if low != below else -0.15
+    if re.search(r"\b(?:to|and|until|under|below|most|maximum|max|-)\b[^a-z]*$", before):
+        return -0.15 if low else 0.25
+    return 0.0

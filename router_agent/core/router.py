@@ -1,0 +1,134 @@
+"""The router: an intent and the tools in view in, a route with one decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from router_agent.core.clauses import clauses_of
+from router_agent.core.intents import Intent
+from router_agent.core.planning import Plan, Strategy
+from router_agent.core.routes import Call, Decision, Route
+from router_agent.core.tools import Catalogue
+
+TIE: Final = 0.03
+"""Two participants' tools whose scores differ less are equally good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How sure the router must be; probabilities from 0 to 1."""
+
+    act: float = 0.6
+    """At or above it a call is made."""
+    propose: float = 0.25
+    """At or above it a call is proposed; below, the asker is asked."""
+    propose_destructive: bool = True
+    """Whether a tool that calls itself destructive is proposed however sure the router is."""
+
+
+DEFAULT_POLICY: Final = Policy()
+EVERY_CALL: Final = Policy(act=0.0, propose=0.0, propose_destructive=False)
+"""For measuring: whatever is wanted and complete is acted on, and the confidence stands beside it."""
+
+
+class Router:
+    """Routes intents by a strategy and a policy; blocks while its models compute."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        wanted_floor: float,
+        policy: Policy = DEFAULT_POLICY,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`wanted_floor` is the gate's; `clock` returns seconds, for timings."""
+        self._strategy, self._floor, self._policy, self._clock = strategy, wanted_floor, policy, clock
+
+    def route(self, said: str, catalogue: Catalogue, today: date | None = None) -> Route:
+        """
+        Return what to do about an intent with the tools in view.
+
+        `today` is what relative dates are reckoned from; without it they stay words.
+        """
+        now = self._clock or (lambda: 0.0)
+        began = now()
+        intent = Intent.of(said, today)
+        if not intent.words or not len(catalogue):
+            why = "Nothing was asked." if not intent.words else "No tool is in view."
+            return Route(intent.text, (), Decision.NONE, why)
+        clauses = clauses_of(intent.text)
+        plans: list[Plan] = []
+        route: Route | None = None
+        if len(clauses) > 1:
+            plans = [self._strategy.plan(Intent.of(one.text, today), catalogue) for one in clauses]
+            firsts = [plan.best for plan in plans]
+            calls = [call for call in firsts if call is not None]
+            if len(calls) == len(clauses) and self._stand_apart(calls):
+                route = self._decided(intent.text, calls, [one.condition for one in clauses])
+        if route is None:
+            plans = [self._strategy.plan(intent, catalogue)]
+            best = plans[0].best
+            route = self._decided(
+                intent.text, [best] if best else [], [clauses[0].condition if len(clauses) == 1 else ""]
+            )
+        if self._clock is None:
+            return route
+        timings: dict[str, float] = {}
+        for plan in plans:
+            for stage, spent in plan.stages:
+                timings[stage] = timings.get(stage, 0.0) + spent
+        timings["total"] = 1000 * (now() - began)
+        return Route(route.intent, route.calls, route.decision, route.reason, route.question, timings)
+
+    def _stand_apart(self, calls: list[Call]) -> bool:
+        """Whether each clause wants a tool of its own by itself, so that the cut was right."""
+        if not all(call.wanted >= max(0.5, self._floor) for call in calls):
+            return False
+        tools = {(call.tool.participant, call.tool.name) for call in calls}
+        return len(tools) > 1 or all(call.arguments and not call.missing for call in calls)
+
+    def _decided(self, intent: str, calls: list[Call], conditions: list[str]) -> Route:
+        if not calls or any(call.wanted < self._floor for call in calls):
+            return Route(intent, tuple(calls), Decision.NONE, "No tool in view does that.")
+        kept = tuple(calls)
+        if any(conditions):
+            condition = next(one for one in conditions if one)
+            question = f"It depends: {condition}. Should I go on once that is known?"
+            return Route(intent, kept, Decision.ASK, f"A part of it has a condition: {condition}.", question)
+        for call in calls:
+            if call.missing:
+                names = ", ".join(".".join(one.path) for one in call.missing)
+                return Route(
+                    intent,
+                    kept,
+                    Decision.ASK,
+                    f"{call.tool.name} needs what was not said: {names}.",
+                    call.missing[0].question,
+                )
+        return self._graded(intent, kept)
+
+    def _graded(self, intent: str, calls: tuple[Call, ...]) -> Route:
+        least = min(call.confidence for call in calls)
+        names = ", then ".join(call.tool.name for call in calls)
+        if least < self._policy.propose:
+            question = f"Do you mean {names}?"
+            return Route(intent, calls, Decision.ASK, f"{names} is the nearest tool, but not sure.", question)
+        if self._policy.propose_destructive and any(call.tool.destructive for call in calls):
+            return Route(intent, calls, Decision.PROPOSE, f"{names} changes things that cannot be undone.")
+        if any(self._is_tied(call) for call in calls):
+            return Route(intent, calls, Decision.PROPOSE, f"Several participants offer {names}.")
+        if least < self._policy.act:
+            return Route(intent, calls, Decision.PROPOSE, f"{names} is likely, but not sure enough to act.")
+        return Route(intent, calls, Decision.ACT, f"{names} does that.")
+
+    def _is_tied(self, call: Call) -> bool:
+        return (
+            any(
+                one.participant != call.tool.participant and abs(one.score - call.wanted) < TIE
+                for one in call.alternatives
+            )
+            and self._policy.propose > 0
+        )

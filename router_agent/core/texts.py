@@ -1,0 +1,238 @@
+"""Fills texts: by the pointer of an encoder where there is one, and by looks and neighbours always."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from router_agent.core.candidates import Candidate
+from router_agent.core.formats import wants_day, wants_moment, wants_time, write
+from router_agent.core.intents import Intent, Look, Phrase
+from router_agent.core.meanings import FORMULA, PATH, PLACE, TEXT, Meaning, meaning_of
+from router_agent.core.nearness import Cues
+from router_agent.core.notations import notate
+from router_agent.core.orders import ORDERS
+from router_agent.core.parameters import Parameter
+from router_agent.core.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES
+from router_agent.core.words import STOP_WORDS, sense
+from router_agent.models.reading import SlotReading
+
+
+def texts_for(
+    parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None, tool_words: frozenset[str]
+) -> Iterator[Candidate]:
+    """Offer phrases of the intent for a text; `tool_words` are what the tool itself is called by."""
+    if wants_moment(parameter):
+        yield from _moments(parameter, intent, cues, reading)
+        if wants_day(parameter) or wants_time(parameter):
+            if reading is not None:
+                yield from _pointed(parameter, intent, reading, 0.75)
+            return
+    if parameter.named("currency", "currencies") or parameter.says("currency code"):
+        yield from _currencies(parameter, intent, cues)
+    guesses = list(_guesses(parameter, intent, cues, tool_words))
+    if reading is None:
+        yield from guesses
+        return
+    for one in _pointed(parameter, intent, reading, 1.0):
+        like = max(
+            (guess.score for guess in guesses if guess.start == one.start and guess.end == one.end),
+            default=0.0,
+        )
+        yield replace(one, score=0.8 * one.score + 0.2 * like)
+    yield from (replace(guess, score=0.35 * guess.score) for guess in guesses)
+
+
+def _moments(
+    parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None
+) -> Iterator[Candidate]:
+    for moment in intent.moments:
+        said = intent.text[moment.start : moment.end]
+        fits = (moment.has_day and wants_day(parameter)) or (
+            moment.time is not None and wants_time(parameter)
+        )
+        if not fits:
+            continue
+        score = (
+            0.5
+            + 0.3 * cues.near(parameter, moment.start, moment.end)
+            + _edge(parameter, intent, moment.start)
+        )
+        if reading is not None:
+            read = sum(
+                one.probability for one in reading.spans if one.start < moment.end and moment.start < one.end
+            )
+            score = 0.5 * score + 0.5 * read
+        # one moment may hold the day of one parameter and the time of another
+        parted = moment.has_day and moment.time is not None
+        yield Candidate(
+            write(moment, parameter, said), min(1.0, score), moment.start, moment.end, "moment", shares=parted
+        )
+
+
+def _edge(parameter: Parameter, intent: Intent, start: int) -> float:
+    """Whether a beginning follows "from" and an end follows "to"."""
+    before = intent.text[max(0, start - 14) : start].lower()
+    opens = parameter.named("start", "from", "begin", "in", "departure", "checkin", "pickup")
+    closes = parameter.named("end", "to", "until", "out", "return", "checkout", "due", "dropoff")
+    if re.search(r"\b(?:from|between|since|starting|after|start)\s+(?:the\s+|on\s+)?$", before):
+        return 0.2 if opens else (-0.3 if closes else 0.0)
+    if re.search(r"\b(?:to|until|till|and|through|by|ending|before|-)\s+(?:the\s+|on\s+)?$", before):
+        return 0.2 if closes else (-0.2 if opens else 0.0)
+    return 0.1 if opens else 0.0
+
+
+def _currencies(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
+    low = intent.text.lower()
+    for name in sorted(CURRENCIES, key=len, reverse=True):
+        for hit in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", low):
+            before = low[max(0, hit.start() - 8) : hit.start()]
+            score = 0.6 + 0.2 * cues.near(parameter, hit.start(), hit.end()) + 0.01 * len(name)
+            source = parameter.named("from", "base", "source", "original")
+            target = parameter.named("to", "target", "destination", "into")
+            if re.search(r"\b(?:to|into|in)\s+(?:the\s+)?$", before):
+                score += 0.15 if target else (-0.3 if source else 0.0)
+            elif source:
+                score += 0.1
+            elif target:
+                score -= 0.15
+            yield Candidate(
+                notate(intent.text[hit.start() : hit.end()], parameter),
+                score,
+                hit.start(),
+                hit.end(),
+                "currency",
+            )
+
+
+def _pointed(
+    parameter: Parameter, intent: Intent, reading: SlotReading, weight: float
+) -> Iterator[Candidate]:
+    for span in reading.spans:
+        start, end = _snapped(intent, span.start, span.end)
+        if start < end:
+            value = notate(intent.text[start:end], parameter)
+            yield Candidate(value, weight * span.probability, start, end, "pointer")
+
+
+def _snapped(intent: Intent, start: int, end: int) -> tuple[int, int]:
+    """Widen a span that cuts a quotation, address or code, and drop spaces at its ends."""
+    for one in intent.marked:
+        if one.start < end and start < one.end and one.look is not Look.FORMULA:
+            inside = one.start <= start and end <= one.end
+            if (inside and (one.look is not Look.QUOTED or (end - start) >= 0.5 * (one.end - one.start))) or (
+                one.look is Look.QUOTED and start < one.start and end > one.start and end <= one.end + 1
+            ):
+                return one.start, one.end
+    while start < end and intent.text[start].isspace():
+        start += 1
+    while end > start and intent.text[end - 1] in " ,;:":
+        end -= 1
+    return start, end
+
+
+def _guesses(
+    parameter: Parameter, intent: Intent, cues: Cues, tool_words: frozenset[str]
+) -> Iterator[Candidate]:
+    meaning = meaning_of(parameter)
+    for phrase in _pool(parameter, intent, meaning, tool_words):
+        score = meaning.looks.get(phrase.look, 0.1 if meaning.named else 0.15)
+        if phrase.look is Look.NAME and phrase.first and " " not in phrase.text:
+            score -= 0.2
+        score += meaning.after.get(phrase.before, 0.0)
+        score += 0.35 * cues.near(parameter, phrase.start, phrase.end)
+        if meaning is PLACE and _is_place(phrase.text):
+            score += 0.35
+        if meaning in {PATH, FORMULA} and phrase.look is Look.PHRASE:
+            score -= 0.1
+        if _DATE_LIKE.search(phrase.text) and phrase.look is Look.PHRASE and meaning is not TEXT:
+            score -= 0.3
+        if _says_nothing(phrase, parameter, intent, tool_words):
+            score -= 0.4
+        if score > 0.1:
+            rule = phrase.look.value if not phrase.before else f"{phrase.look.value} after {phrase.before!r}"
+            yield Candidate(notate(phrase.text, parameter), min(0.98, score), phrase.start, phrase.end, rule)
+
+
+def _says_nothing(phrase: Phrase, parameter: Parameter, intent: Intent, tool_words: frozenset[str]) -> bool:
+    """Whether a phrase only repeats what the parameter or the tool is called."""
+    if phrase.look not in {Look.PHRASE, Look.NAME, Look.CODE}:
+        return False
+    first, last = intent.word_at(phrase.start), intent.word_at(phrase.end - 1)
+    own = set(parameter.name_stems)
+    return all(
+        stems & own or any(sense(one) in tool_words for one in stems)
+        for stems in intent.stems[first : last + 1]
+    )
+
+
+_DATE_LIKE: Final = re.compile(r"^[\d.,:%$-]+$|^(?:today|tomorrow|tonight|yesterday|\d{4})$", re.IGNORECASE)
+
+
+def _is_place(text: str) -> bool:
+    city = text.partition(",")[0].strip().lower()
+    return city in CITY_STATES or city in CITY_COUNTRIES or city in STATES
+
+
+def _pool(
+    parameter: Parameter, intent: Intent, meaning: Meaning, tool_words: frozenset[str]
+) -> Iterable[Phrase]:
+    """Each phrase once; chunks also without the words that only introduce them."""
+    seen: set[tuple[int, int]] = set()
+    for phrase in (*intent.marked, *intent.names, *intent.chunks):
+        for one in (phrase, *_trimmed(phrase, parameter, intent, tool_words)):
+            verb = (
+                one.first and one.look is Look.PHRASE and _begins_with_verb(intent, intent.word_at(one.start))
+            )
+            if (one.start, one.end) not in seen and one.text and not verb:
+                seen.add((one.start, one.end))
+                yield one
+    if meaning is PLACE:
+        for first, second in zip(intent.names, intent.names[1:], strict=False):
+            if intent.text[first.end : second.start] == ", " and (first.start, second.end) not in seen:
+                yield replace(first, text=intent.text[first.start : second.end], end=second.end)
+
+
+def _begins_with_verb(intent: Intent, word: int) -> bool:
+    """Whether the phrase at the beginning of a sentence is an order: "find", "book", "set"."""
+    return word < len(intent.words) and bool(intent.stems[word] & ORDERS)
+
+
+def _trimmed(
+    phrase: Phrase, parameter: Parameter, intent: Intent, tool_words: frozenset[str]
+) -> Iterator[Phrase]:
+    if phrase.look not in {Look.PHRASE, Look.NAME}:
+        return
+    own = set(parameter.name_stems)
+    first, last = intent.word_at(phrase.start), intent.word_at(phrase.end - 1)
+    if last >= len(intent.words):
+        return
+    start, end = first, last
+    if phrase.first and phrase.look is Look.PHRASE and first < last and _begins_with_verb(intent, first):
+        start += 1
+    while start < end and (
+        intent.stems[start] & own
+        or (start == first and any(sense(one) in tool_words for one in intent.stems[start]))
+        or intent.words[start].lower in STOP_WORDS
+    ):
+        start += 1
+    if start > first:
+        yield replace(
+            phrase,
+            text=intent.text[intent.words[start].start : phrase.end],
+            start=intent.words[start].start,
+            before=intent.words[start - 1].lower,
+            first=False,
+        )
+    while end > start and intent.stems[end] & own:
+        end -= 1
+    if end < last:
+        yield replace(
+            phrase,
+            text=intent.text[intent.words[start].start : intent.words[end].end],
+            start=intent.words[start].start,
+            end=intent.words[end].end,
+            first=phrase.first and start == first,
+        )

@@ -1,0 +1,140 @@
+"""Tools as the router sees them, and the catalogue of those in view."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from router_agent.core.parameters import Parameter, parameters_of
+from router_agent.models.reading import Slot, ToolPage
+
+MOST_TEXT: Final = 2_048
+"""Characters of a description that are looked at; a longer one is cut."""
+MOST_TOOLS: Final = 1_000
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""What one catalogue holds of tools' JSON; more is left out, and said."""
+
+# What models read as structure: left in a description, it could close the list of tools and begin an order.
+_CONTROL_TOKENS: Final = re.compile(
+    r"<\|[^|>]{0,40}\|>|</?(?:bos|eos|pad|unk|mask|escape|s)>|</?(?:start|end)_(?:of_turn|function_\w{1,24})>"
+    r"|\[/?INST\]|<</?SYS>>",
+    re.IGNORECASE,
+)
+
+
+def clean(text: str, most: int = MOST_TEXT) -> str:
+    """Make untrusted text harmless to read: no control characters or tokens, one space, a limit."""
+    text = unicodedata.normalize("NFC", text[: most * 2])
+    while (plain := _CONTROL_TOKENS.sub(" ", text)) != text:  # what is left may form another
+        text = plain
+    letters = (
+        " " if unicodedata.category(one) in {"Cc", "Cf", "Zl", "Zp", "Co", "Cs"} else one for one in text
+    )
+    return " ".join("".join(letters).split())[:most]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool of one participant, as advertised."""
+
+    participant: str
+    name: str
+    """Exactly as advertised: dots and slashes mean nothing."""
+    description: str = ""
+    """Cleaned; untrusted all the same."""
+    schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Its JSON Schema of arguments."""
+    read_only: bool = False
+    destructive: bool = False
+    """Its own hint; one that lies can only make the router more careful, or be found out."""
+
+    @classmethod
+    def read(cls, participant: str, advertised: Mapping[str, Any]) -> Tool | None:
+        """Read one entry of `tools/list`, or of a file of cases; `None` when it is none."""
+        name = advertised.get("name")
+        if not isinstance(name, str) or not name or len(name) > 256:
+            return None
+        schema = advertised.get("inputSchema", advertised.get("parameters"))
+        hints = advertised.get("annotations")
+        hints = hints if isinstance(hints, Mapping) else {}
+        read_only = hints.get("readOnlyHint") is True
+        return cls(
+            participant,
+            name,
+            clean(str(advertised.get("description") or advertised.get("title") or "")),
+            schema if isinstance(schema, Mapping) else {},
+            read_only=read_only,
+            destructive=hints.get("destructiveHint") is True and not read_only,
+        )
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The leaves of its schema, in order."""
+        return tuple(parameters_of(self.schema))
+
+    @cached_property
+    def page(self) -> ToolPage:
+        """The tool as an encoder sees it; slots in the order of `parameters`."""
+        return ToolPage(
+            clean(self.name),
+            self.description,
+            tuple(
+                Slot(
+                    ".".join(one.path),
+                    one.kind,
+                    one.description,
+                    tuple(str(choice) for choice in one.choices if choice is not None),
+                    required=one.required,
+                )
+                for one in self.parameters
+            ),
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What changes when its name, description or schema does: 64 hex digits."""
+        said = [self.name, self.description, self.schema]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The tools in view of one caller, in a fixed order."""
+
+    tools: tuple[Tool, ...] = ()
+    left_out: int = 0
+    """How many were offered beyond what a catalogue holds."""
+
+    @classmethod
+    def of(cls, tools: Iterable[Tool]) -> Catalogue:
+        """Make a catalogue; of two tools of one participant with one name, the first counts."""
+        kept: dict[tuple[str, str], Tool] = {}
+        left_out, held = 0, 0
+        for tool in tools:
+            size = len(tool.description) + len(json.dumps(tool.schema))
+            if (tool.participant, tool.name) in kept:
+                continue
+            if len(kept) >= MOST_TOOLS or held + size > MOST_BYTES:
+                left_out += 1
+                continue
+            held += size
+            kept[tool.participant, tool.name] = tool
+        return cls(tuple(kept.values()), left_out)
+
+    @cached_property
+    def version(self) -> str:
+        """What changes when any tool does."""
+        said = "\n".join(f"{tool.participant}\t{tool.fingerprint}" for tool in self.tools)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self.tools)
+
+    def __len__(self) -> int:
+        return len(self.tools)

@@ -1,0 +1,128 @@
+"""What an encoder is shown and what it answers, as plain values: no array, no model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_KINDS = {"string", "integer", "number", "boolean", "array", "object"}
+_DEEPEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One value that a tool takes: a leaf of its JSON Schema."""
+
+    name: str
+    """Property names from the root, joined by dots: `"filter.max_price"`."""
+    kind: str
+    """JSON Schema's type: string, integer, number, boolean, array or object."""
+    description: str = ""
+    choices: tuple[str, ...] = ()
+    """An enum's values as text; empty when any value may stand."""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPage:
+    """A tool as an encoder sees it; its text was cleaned by whoever took it from the topic."""
+
+    name: str
+    description: str = ""
+    slots: tuple[Slot, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What a sentence vector of this tool is made from; equal texts have equal vectors."""
+        names = ", ".join(words_of(slot.name) for slot in self.slots[:12])
+        return f"{words_of(self.name)}: {self.description}" + (f" ({names})" if names else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SpanReading:
+    """Where in the intent a value may stand: `intent[start:end]`, and how probable that is."""
+
+    start: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReading:
+    """What one pass says of one slot; each group of probabilities, with its absence, adds up to one."""
+
+    absent: float
+    """How probable it is that the intent has no words for it."""
+    spans: tuple[SpanReading, ...]
+    """The most probable places, best first."""
+    truth: tuple[float, float, float]
+    """Not said, true, false: of use for booleans only."""
+    choices: tuple[float, ...]
+    """Not said, then each of the slot's choices in order; empty without choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one pass over an intent and a tool says."""
+
+    relevance: float
+    """How probable it is that the tool does what the intent asks for."""
+    slots: tuple[SlotReading, ...]
+
+
+def words_of(name: str) -> str:
+    """Spell an identifier out: `"getCurrentWeather_v2"` is `"get current weather v 2"`."""
+    return " ".join(_WORD.findall(name)).lower() or name
+
+
+def page_of(name: str, description: str, schema: Mapping[str, Any]) -> ToolPage:
+    """Flatten a tool's JSON Schema to the leaves that an intent can fill."""
+    return ToolPage(name, description, tuple(_slots(schema, "", required=True, depth=0)))
+
+
+def _slots(schema: Mapping[str, Any], prefix: str, *, required: bool, depth: int) -> Iterator[Slot]:
+    properties = schema.get("properties")
+    wanted = schema.get("required")
+    wanted = wanted if isinstance(wanted, list) else []
+    for name, inner in (properties if isinstance(properties, Mapping) else {}).items():
+        if not isinstance(inner, Mapping):
+            continue
+        must = required and name in wanted
+        if isinstance(inner.get("properties"), Mapping) and depth < _DEEPEST:
+            yield from _slots(inner, f"{prefix}{name}.", required=must, depth=depth + 1)
+            continue
+        yield Slot(
+            prefix + name, kind_of(inner), str(inner.get("description") or ""), _choices(inner), required=must
+        )
+
+
+def kind_of(schema: Mapping[str, Any]) -> str:
+    """
+    JSON Schema's one type for a property; a union's first type that is not null.
+
+    Without a type, an enum decides by its first value; anything else reads as a string.
+    """
+    declared = schema.get("type")
+    options = schema.get("anyOf") or schema.get("oneOf") or []
+    named = declared if isinstance(declared, list) else [declared]
+    named += [option.get("type") for option in options if isinstance(option, Mapping)]
+    for kind in named:
+        if kind in _KINDS:
+            return str(kind)
+    match schema.get("enum"):
+        case [bool(), *_]:
+            return "boolean"
+        case [int(), *_]:
+            return "integer"
+        case [float(), *_]:
+            return "number"
+    return "string"
+
+
+def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    items = schema.get("items")
+    values = schema.get("enum") or (items.get("enum") if isinstance(items, Mapping) else None)
+    return tuple(str(value) for value in values if value is not None) if isinstance(values, list) else ()

@@ -1,0 +1,147 @@
+"""Numbers, days, phrases: what an intent says, with its places."""
+
+from __future__ import annotations
+
+from datetime import date, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router_agent.core.amounts import numbers_in
+from router_agent.core.clauses import clauses_of
+from router_agent.core.formats import write
+from router_agent.core.intents import Intent, Look
+from router_agent.core.moments import moments_in
+from router_agent.core.parameters import Parameter
+from router_agent.core.tools import clean
+from router_agent.core.words import senses_of, stems_of
+
+TODAY = date(2026, 3, 4)  # a Wednesday
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("5 miles", [5]),
+        ("two and a half hours", [2.5]),
+        ("$2,500 at 5%", [2500, 5]),
+        ("two hundred and fifty grams", [250]),
+        ("from -79.3 to 43.65", [-79.3, 43.65]),
+        ("1.5 million people", [1_500_000]),
+        ("10k steps", [10_000]),
+        ("6.02x10^23", [6.02e23]),
+        ("a dozen eggs", [12]),
+        ("the 18th century", [18]),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(text: str, values: list[float]) -> None:
+    assert [one.value for one in numbers_in(text)] == pytest.approx(values)
+
+
+def test_a_unit_is_known_by_any_of_its_names() -> None:
+    assert {numbers_in(text)[0].unit for text in ("3 km", "3 kilometers", "3 kilometre")} == {"kilometer"}
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "clock"),
+    [
+        ("tomorrow at 3pm", date(2026, 3, 5), time(15)),
+        ("next Friday", date(2026, 3, 6), None),
+        ("in two weeks", date(2026, 3, 18), None),
+        ("on May 5th", date(2026, 5, 5), None),
+        ("on January 2nd", date(2027, 1, 2), None),
+        ("10 December 2022", date(2022, 12, 10), None),
+        ("2023-04-12T14:30:00Z", date(2023, 4, 12), time(14, 30)),
+        ("half past six", None, time(6, 30)),
+        ("at 7 in the evening", None, time(19)),
+    ],
+)
+def test_a_moment_is_reckoned_from_the_day_that_is_given(
+    text: str, day: date | None, clock: time | None
+) -> None:
+    [moment] = moments_in(text, TODAY)
+
+    assert (moment.date, moment.time) == (day, clock)
+
+
+def test_without_a_day_a_relative_date_stays_words() -> None:
+    [moment] = moments_in("tomorrow")
+
+    assert moment.date is None
+    assert write(moment, Parameter(("date",), "string"), "tomorrow") == "tomorrow"
+
+
+@pytest.mark.parametrize(
+    ("description", "written"),
+    [
+        ("", "2024-03-19"),
+        ("as MM/DD/YYYY", "03/19/2024"),
+        ("format %d.%m.%Y", "19.03.2024"),
+        ("YYYY-MM-DD HH:MM:SS", "2024-03-19 12:05:00"),
+        ("such as '2023-04-12T14:00:00Z'", "2024-03-19T12:05:00Z"),
+    ],
+)
+def test_a_day_is_written_as_the_description_asks(description: str, written: str) -> None:
+    said = "March 19, 2024 at 12:05 PM"
+    [moment] = moments_in(said)
+
+    assert write(moment, Parameter(("date",), "string", description), said) == written
+
+
+def test_phrases_are_told_apart_by_their_looks() -> None:
+    intent = Intent.of("mail a.b@example.org 'See you' with notes/plan.md and order 3pak7")
+
+    assert [(one.look, one.text) for one in intent.marked] == [
+        (Look.EMAIL, "a.b@example.org"),
+        (Look.QUOTED, "See you"),
+        (Look.PATH, "notes/plan.md"),
+        (Look.CODE, "3pak7"),
+    ]
+
+
+def test_words_that_mean_the_same_have_one_sense() -> None:
+    assert senses_of("film") == senses_of("movies")
+    assert stems_of("getCurrentWeather") == stems_of("get current weathers")
+
+
+@pytest.mark.parametrize(
+    ("text", "wishes"),
+    [
+        ("check the weather and schedule a meeting", ["check the weather", "schedule a meeting"]),
+        ("buy milk, eggs and bread", ["buy milk, eggs and bread"]),
+        ("send 'read this and delete it' to Bob", ["send 'read this and delete it' to Bob"]),
+        ("search the web for tutorials, then save notes", ["search the web for tutorials", "save notes"]),
+    ],
+)
+def test_only_a_verb_begins_another_wish(text: str, wishes: list[str]) -> None:
+    assert [one.text for one in clauses_of(text)] == wishes
+
+
+def test_a_condition_belongs_to_what_follows_it() -> None:
+    first, second = clauses_of("check the weather in Oslo, and if it is nice, schedule a meeting")
+
+    assert first.condition == ""
+    assert second.condition == "if it is nice"
+
+
+@given(st.text(max_size=200))
+def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["<start_function_call>", "<|im_end|>", "<|im_<|x|>end|>", "[INST]", "\u202eabc", "a\x00b"]
+)
+def test_what_a_model_reads_as_structure_is_taken_out(text: str) -> None:
+    assert not set("<>\u202e\x00") & set(clean(f"Reads. {text} Writes."))
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    intent = Intent.of(text, TODAY)
+
+    for one in (*intent.marked, *intent.names, *intent.chunks):
+        assert intent.text[one.start : one.end] == one.text
+    assert all(0 <= one.start < one.end <= len(intent.text) for one in (*intent.numbers, *intent.moments))
+    assert clauses_of(intent.text)
