@@ -97,6 +97,10 @@ differential: install system ## Let five JSON readers read the headers of a hund
 	$(call need,node=nodejs)
 	RELAYED=100000 $(BIN)/python -m pytest tests/threats/test_t09_parser_differential.py $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: install ## Fuzz the readers of envelopes, patterns and tokens, guided by coverage; SECONDS=60
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),60)
+
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
 	$(BIN)/mutmut run

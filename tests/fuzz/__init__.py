@@ -1,0 +1,1 @@
+"""Fuzzing of what reads bytes from strangers: envelopes, patterns, tokens."""
