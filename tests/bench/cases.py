@@ -133,8 +133,8 @@ CONNECTIONS: Final = (
     ),
     Case(
         "idle",
-        "9,000 idle connections in 900 topics",
-        (*_connections("idle", 9000, 900), "--settle", "1"),
+        "10,000 idle connections in 1,000 topics",
+        (*_connections("idle", 10_000, 1000), "--settle", "1"),
         figure=Figure.KB_PER_CONNECTION,
         is_fresh=True,
         seconds=2.0,

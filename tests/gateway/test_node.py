@@ -258,9 +258,21 @@ async def test_the_clockwork_closes_who_is_behind(bench: Bench) -> None:
     ann = await bench.join("ann", "chat")
     outbox(ann).behind = True
 
-    await bench.node.tick()
+    for _ in range(4):  # it looks at a quarter of the topics at a time
+        await bench.node.tick()
 
     assert outbox(ann).code is CloseCode.SLOW_CONSUMER
+
+
+async def test_the_clockwork_closes_each_at_the_end_of_its_own_token(bench: Bench) -> None:
+    ann, bob = await bench.join("ann", exp=NOW + 10), await bench.join("bob", exp=NOW + 20)
+
+    for seconds, ended in ((9, []), (1, [ann]), (9, [ann]), (1, [ann, bob])):
+        bench.clock.advance(seconds)
+        await bench.node.tick()
+
+        expired = [each for each in (ann, bob) if outbox(each).code is CloseCode.TOKEN_EXPIRED]
+        assert expired == ended
 
 
 @spec("mcpx delivery promotion expires")
