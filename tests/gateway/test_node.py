@@ -160,8 +160,9 @@ async def test_who_is_closed_while_it_is_judged_anew_does_not_join_after_all(ben
     await bench.node.tick()
     answered.set()
 
-    with pytest.raises(BrokerUnavailable):
-        await joining
+    with pytest.raises(BrokerUnavailable, match="closed while joining"):
+        async with asyncio.timeout(5):
+            await joining
     there = await bench.broker.look("ops")
     assert there is not None
     assert [join.record.participant for join in there.joined] == ["bob"]
