@@ -68,7 +68,9 @@ class Cluster:
         """`rerouted` is called when topics may be on other connections than before."""
         self._place, self._keys, self._times, self._user, self._rerouted = place, keys, times, user, rerouted
         self._by_server: dict[_Server, Connection] = {}
-        self._nowhere = Connection("a server that is not known", self._unknown, times, user, lambda: "")
+        self._nowhere = Connection(
+            "a server that is not known", self._unknown, times, user, str, has_heirs=False
+        )
         self._slots = [self._nowhere] * SLOTS
         self._others: frozenset[_Server] = frozenset()
         self._pointed_at: set[_Server] = set()
@@ -184,7 +186,7 @@ class Cluster:
         def probe() -> str:
             return self._probe(connection)
 
-        connection = Connection(str(address), find, self._times, self._user, probe)
+        connection = Connection(str(address), find, self._times, self._user, probe, has_heirs=True)
         return connection
 
     def _probe(self, connection: Connection) -> str:

@@ -46,8 +46,13 @@ class Connection:
         times: RedisTimes,
         user: User,
         probe: Callable[[], str],
+        *,
+        has_heirs: bool,
     ) -> None:
-        """`find` says before each attempt where the server is, `probe` on which channel we hear ourselves."""
+        """
+        `find` says before each attempt where the server is, `probe` on which
+        channel we hear ourselves; `has_heirs`: another may take over from it.
+        """
         self.label = label
         """For logs."""
         self.session: Session | None = None
@@ -56,6 +61,7 @@ class Connection:
         """Why the store cannot be used just now."""
         self.facts: dict[str, Any] = {}
         self._find, self._times, self._user, self._probe = find, times, user, probe
+        self._has_heirs = has_heirs
         self._is_ready = asyncio.Event()
         self._name = ""
         self._keeping: asyncio.Task[None] | None = None
@@ -194,13 +200,15 @@ class Connection:
                     log.exception("broker.connection_failed", server=self.label, next="trying on")
                     said = str(error)
             else:
-                log.info("broker.resumed", server=self.label, attempts=attempt + 1, **self.facts)
+                log.info("broker.resumed", attempts=attempt + 1, **self.facts)
                 return
 
     async def _begin_session(self) -> None:
         probe = self._probe()
         hearing = Hearing(self._user.on_message, self._dropped, probe)
-        session = await Session.open(await self._find(), self._name, hearing, self._times.answer)
+        session = await Session.open(
+            await self._find(), self._name, hearing, self._times.answer, has_heirs=self._has_heirs
+        )
         try:
             async with asyncio.timeout(self._times.answer * 4):
                 self.session, self.facts = session, session.facts

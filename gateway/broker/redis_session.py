@@ -134,14 +134,24 @@ class Heard:
 class Session:
     """One life of the link to a Redis server."""
 
-    def __init__(self, link: Link, run_id: str, facts: dict[str, Any], heard: Heard) -> None:
-        self.link, self.run_id, self.facts = link, run_id, facts
+    def __init__(self, link: Link, server: Address, run_id: str, facts: dict[str, Any], heard: Heard) -> None:
+        self.link, self.server, self.run_id, self.facts = link, server, run_id, facts
         self._heard = heard
 
     @classmethod
-    async def open(cls, address: Address, name: str, hearing: Hearing, timeout_s: float) -> Session:
+    async def open(
+        cls,
+        address: Address,
+        name: str,
+        hearing: Hearing,
+        timeout_s: float,
+        *,
+        has_heirs: bool = False,
+    ) -> Session:
         """
         Connect, log in, load the scripts, see which server this is, and hear a probe.
+
+        `has_heirs`: whether another server may take over from this one.
 
         Raises:
             BrokerUnavailable: with the reason, for an operator.
@@ -151,7 +161,7 @@ class Session:
         try:
             async with asyncio.timeout(timeout_s):
                 link = await Link.open(address, heard.take, heard.drop)
-                session = await cls._greet(link, address, name, heard)
+                session = await cls._greet(link, address, name, heard, has_heirs=has_heirs)
                 if hearing.probe:
                     # A lack of rights should be known before anybody is let in, not at the first envelope.
                     await link.ask_all([["SSUBSCRIBE", hearing.probe], ["SPUBLISH", hearing.probe, ""]])
@@ -166,7 +176,9 @@ class Session:
             raise
 
     @classmethod
-    async def _greet(cls, link: Link, address: Address, name: str, heard: Heard) -> Session:
+    async def _greet(
+        cls, link: Link, address: Address, name: str, heard: Heard, *, has_heirs: bool
+    ) -> Session:
         await greet(link, address, name)
         if address.database:
             await link.ask("SELECT", address.database)
@@ -179,7 +191,9 @@ class Session:
         if info.get("role", "master") != "master":
             raise BrokerUnavailable(f"Redis at {address} is a replica; only its master takes writes")
         await link.ask_all([["SCRIPT", "LOAD", script.text] for script in _SCRIPTS])
-        return cls(link, info.get("run_id", ""), {"redis": said, **await durability(link, info)}, heard)
+        has_heirs = has_heirs or info.get("connected_slaves", "0") != "0"
+        facts = {"server": str(address), "redis": said, **await _durability(link, info, has_heirs=has_heirs)}
+        return cls(link, address, info.get("run_id", ""), facts, heard)
 
     @property
     def probe(self) -> bytes:
@@ -229,13 +243,8 @@ def parse_info(reply: Reply) -> dict[str, str]:
     return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
 
-async def durability(link: Link, info: dict[str, str]) -> dict[str, Any]:
-    """
-    Say what an operator must know: what of what was accepted a crash of Redis may lose.
-
-    Raises:
-        LinkLost
-    """
+async def _durability(link: Link, info: dict[str, str], *, has_heirs: bool) -> dict[str, Any]:
+    """What an operator must know: what of what was accepted a crash of Redis may lose."""
     try:
         raw = await link.ask(
             "CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy", "min-replicas-to-write"
@@ -243,12 +252,12 @@ async def durability(link: Link, info: dict[str, str]) -> dict[str, Any]:
     except Refused:
         return {"durability": "unknown: CONFIG GET is not allowed"}
     config = {key.decode(): value.decode() for key, value in raw.items()}
-    replicas, enough = info.get("connected_slaves", "0"), config.get("min-replicas-to-write", "0")
+    enough = config.get("min-replicas-to-write", "0")
     if config.get("appendonly") != "yes":
         said = "none: a restart of Redis closes every topic (set appendonly yes)"
     elif config.get("appendfsync") != "always":
         said = f"appendfsync {config.get('appendfsync')}: a crash may lose the newest; it is told (1012)"
-    elif replicas == "0" and enough == "0":
+    elif not has_heirs:
         said = "appendfsync always: nothing accepted is lost"
     elif enough == "0":
         said = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
 import hiredis
 
@@ -11,11 +13,17 @@ from gateway.broker.redis_address import Address, Form, Place
 from gateway.broker.redis_connection import Connection, User
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import Refused
-from gateway.broker.redis_sentinel import find_master
+from gateway.broker.redis_sentinel import Sentinels
 from gateway.broker.redis_session import ELSEWHERE, Keys
 from gateway.errors import BrokerUnavailable
 
 Command = Sequence[bytes | str | int]
+
+_LOOK_S: Final = 1.0
+"""
+Between questions to the Sentinels. A master that has handed over still says yes
+for some ten seconds, and forgets it all then.
+"""
 
 
 class Shards(Protocol):
@@ -70,7 +78,16 @@ class OneServer:
 
     def __init__(self, place: Place, keys: Keys, times: RedisTimes, user: User) -> None:
         self._place, self._keys, self._node = place, keys, ""
-        self.store = Connection(str(place), self._find, times, user, lambda: keys.probe(self._node))
+        self._sentinels = Sentinels(place)
+        self._watching: asyncio.Task[None] | None = None
+        self.store = Connection(
+            str(place),
+            self._find,
+            times,
+            user,
+            lambda: keys.probe(self._node),
+            has_heirs=place.form is Form.SENTINEL,
+        )
         self.connections = (self.store,)
 
     def of(self, topic: str) -> Connection:  # noqa: ARG002 - all are there
@@ -79,9 +96,15 @@ class OneServer:
     async def open(self, node: str) -> None:
         self._node = node
         await self.store.open(node)
+        if self._place.form is Form.SENTINEL:
+            self._watching = asyncio.create_task(self._watch(), name="broker.sentinels")
 
     async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self.store.close()
+        self._sentinels.close()
 
     async def ask_all(self, commands: Sequence[Command]) -> list[Any]:
         for is_last in (False, True):
@@ -100,7 +123,17 @@ class OneServer:
         """It is where it is."""
 
     async def _find(self) -> Address:
-        return await find_master(self._place) if self._place.form is Form.SENTINEL else self._place.redis
+        if self._place.form is Form.SENTINEL:
+            return await self._sentinels.master()
+        return self._place.redis
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            with suppress(BrokerUnavailable):  # without Sentinels the master that we have goes on
+                master, session = await self._sentinels.master(), self.store.session
+                if session is not None and self.store.is_ready and session.server != master:
+                    session.link.abort(f"the Sentinels have another master, {master}")
 
 
 def first_refusal(replies: Sequence[Any]) -> Refused | None:
