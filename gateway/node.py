@@ -289,6 +289,8 @@ class Node:
                     return member
                 except _JudgedAnew:
                     admission = await self._admission(held, claims)
+                    if member.ended is not None:  # and has left: to join now would be for ever
+                        raise _why_not_joined(member.ended) from None
             raise BrokerUnavailable("the participant's rights change faster than it can join")
         except BaseException:
             self.leave(member)
