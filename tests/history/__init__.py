@@ -1,0 +1,45 @@
+"""Histories of a topic, and a short program that decides whether one is what docs/protocol.md promises."""
+
+from tests.history.checker import check
+from tests.history.events import (
+    Answered,
+    AnyEvent,
+    Appended,
+    Asked,
+    Closed,
+    Denied,
+    Event,
+    Forgotten,
+    Heard,
+    Holds,
+    Left,
+    Note,
+    Opening,
+    Quiet,
+    Sent,
+    describe,
+    from_lines,
+    to_line,
+)
+
+__all__ = [
+    "Answered",
+    "AnyEvent",
+    "Appended",
+    "Asked",
+    "Closed",
+    "Denied",
+    "Event",
+    "Forgotten",
+    "Heard",
+    "Holds",
+    "Left",
+    "Note",
+    "Opening",
+    "Quiet",
+    "Sent",
+    "check",
+    "describe",
+    "from_lines",
+    "to_line",
+]
