@@ -145,6 +145,7 @@ function checkPayload(envelope) {
     demand(!kind.family.startsWith("mcp/"), `'${kind.family}' is no family of MCPx`);
     return;
   }
+  if (kind.family.startsWith("mcp/")) demandNoCredential(envelope.payload);
   check(envelope);
 }
 
@@ -176,7 +177,7 @@ const PAYLOADS = {
 
   "mcp/request"({ kind, payload }) {
     demand(payload.jsonrpc === "2.0", "its payload is no JSON-RPC 2.0");
-    demandNone(payload, ["auth", "result", "error"]);
+    demandNone(payload, ["result", "error"]);
     checkCall(kind, payload);
     if (kind.method.startsWith("notifications/")) demandNone(payload, ["id"]);
     else demand(isRpcId(payload.id), "a request without an id");
@@ -195,7 +196,7 @@ const PAYLOADS = {
     demand(correlationId !== null, "a response without correlation_id");
     demand(payload.jsonrpc === "2.0", "its payload is no JSON-RPC 2.0");
     const { result, error } = payload;
-    demandNone(payload, ["auth", "method"]);
+    demandNone(payload, ["method"]);
     demand((result === undefined) !== (error === undefined), "neither result nor error, or both");
     demand(isRpcId(payload.id), "a response without an id");
     demand(result === undefined || isObject(result), "its result is no object");
@@ -206,7 +207,12 @@ const PAYLOADS = {
   "mcp/withdraw": (envelope) => checkDecision(envelope, WITHDRAW_REASONS),
 };
 
-/** Refuse what one reader would take for a request and another for a response, and credentials. */
+/** Refuse a credential: in a broadcast it is everybody's. */
+function demandNoCredential(payload) {
+  demand(!Object.keys(payload).some((name) => name.toLowerCase() === "auth"), "its payload holds a credential");
+}
+
+/** Refuse what one reader would take for a request and another for a response. */
 function demandNone(payload, names) {
   for (const name of names) demand(payload[name] === undefined, `its payload has a '${name}', which does not belong there`);
 }
