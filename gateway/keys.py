@@ -26,6 +26,8 @@ log = structlog.get_logger("gateway.keys")
 
 _REFRESH_S: Final = 300.0
 _RETRY_S: Final = 15.0
+_FETCH_S: Final = 5.0
+"""For all of it: an answer that trickles in could take for ever."""
 _BELIEVED: Final = 4096
 """Tokens whose signature is remembered to be good."""
 _MAX_JWKS_BYTES: Final = 1 << 18
@@ -141,9 +143,19 @@ class Keys:
 
 
 async def _fetch(url: str) -> list[Key]:
-    async with httpx.AsyncClient(timeout=5.0, follow_redirects=False, trust_env=False) as client:
-        response = await client.get(url)
-    response.raise_for_status()
-    if len(response.content) > _MAX_JWKS_BYTES:
-        raise ValueError("the key set is too large")
-    return keys_from_jwks(response.content)
+    """Fetch a key set from whoever keeps it, who may be slow, or never stop talking."""
+    content = b""
+    try:
+        async with (
+            asyncio.timeout(_FETCH_S),
+            httpx.AsyncClient(timeout=_FETCH_S, follow_redirects=False, trust_env=False) as client,
+            client.stream("GET", url) as response,
+        ):
+            response.raise_for_status()
+            async for part in response.aiter_bytes():
+                content += part
+                if len(content) > _MAX_JWKS_BYTES:
+                    raise ValueError("the key set is too large")
+    except TimeoutError:
+        raise ValueError(f"it did not come in {_FETCH_S:.0f} s") from None
+    return keys_from_jwks(content)
