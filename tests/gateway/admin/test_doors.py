@@ -36,6 +36,18 @@ async def test_a_participants_token_opens_none(gateway: GatewayUnderTest, method
     assert (answer.status_code, answer.json()["code"]) == (403, "not_an_admin")
 
 
+@spec("mcpx identity admin typ")
+async def test_a_participants_token_that_opens_nothing_is_no_token_here_either(
+    gateway: GatewayUnderTest,
+) -> None:
+    token = gateway.token("agent-a", ["mcp/*"], ttl_s=10)
+    gateway.clock.advance(10)
+
+    answer = await gateway.get("/admin/topics", by={"Authorization": f"Bearer {token}"})
+
+    assert (answer.status_code, answer.json()["reason"]) == (401, "wrong_type")
+
+
 @spec("mcpx identity never in a log")
 @pytest.mark.parametrize(("method", "path"), DOORS)
 async def test_a_token_that_is_refused_is_not_repeated(

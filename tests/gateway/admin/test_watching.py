@@ -128,6 +128,29 @@ async def test_an_explanation_names_the_removal_that_took_a_right_away(gateway: 
     assert f"'{TOOLS}' was removed by an admin" in shown["sentence"]
 
 
+@spec("mcpx admin explain", "mcpx admin never seen")
+async def test_nothing_is_explained_of_who_was_never_here(gateway: GatewayUnderTest) -> None:
+    answer = await gateway.get("/admin/explain", participant="nobody", topic="ops", kind=CALL)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "participant_unknown")
+
+
+@spec("mcpx admin listed and reverted")
+async def test_a_promotion_is_listed_though_the_audit_cannot_say_who_made_it(
+    gateway: GatewayUnderTest,
+) -> None:
+    await gateway.join("ann")
+    await gateway.change("ann", {"add": [TOOLS]})
+    gateway.audit.path.unlink()
+    gateway.audit.path.mkdir()
+
+    (shown,) = (await gateway.get("/admin/participants/ann")).json()["amendments"]
+    audit = await gateway.get("/admin/audit")
+
+    assert (shown["pattern"], shown["modifiedBy"], shown["reason"]) == (TOOLS, None, None)
+    assert (audit.status_code, audit.json()["code"]) == (503, "audit_unavailable")
+
+
 @pytest.mark.parametrize("kind", ["system/welcome", "presence"])
 async def test_an_explanation_of_a_reserved_kind_says_that_nothing_grants_it(
     gateway: GatewayUnderTest, kind: str
