@@ -174,8 +174,9 @@ class FaultProxy:
                     if not writer.is_closing():
                         writer.write_eof()
                     return
-                writer.write(data)
-                await writer.drain()
+                if not writer.is_closing():
+                    writer.write(data)
+                    await writer.drain()
 
     async def close(self) -> None:
         """End everything."""

@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import reduce
 from operator import add
-from pathlib import Path
 
 import redis.asyncio
 
 from tests.faults.scale import Scale
 from tests.faults.stage import Stage, staged
+from tests.faults.starting import refused_start
 from tests.faults.talk import PATIENCE_S, Outcome, talking
 
+EX_UNAVAILABLE = 69
 RESUMED_WITHIN_S = 2.0
 NOTICED_WITHIN_S = 5.0
 ROSTER_WITHIN_S = 10.0
@@ -42,13 +43,14 @@ async def x1_redis_killed(stage: Stage, scale: Scale) -> Outcome:
     return reduce(add, outcomes)
 
 
-async def x1_forgetful_redis_killed(directory: Path, scale: Scale) -> Outcome:
+async def x1_forgetful_redis_killed(stage: Stage, scale: Scale) -> Outcome:
     """Redis dies and has written nothing down: everybody is told, and may come back."""
-    async with staged(directory, durable=False) as stage, talking(stage) as talk:
+    directory = stage.new_directory("forgetful")
+    async with staged(directory, durable=False) as forgetful, talking(forgetful) as talk:
         connections = {member.connection for member in talk.members}
-        stage.redis.kill()
+        forgetful.redis.kill()
         await talk.wait_refused()
-        stage.redis.start()
+        forgetful.redis.start()
         began = time.monotonic()
         await talk.until(lambda: all(member.codes for member in talk.members), PATIENCE_S)
         took = time.monotonic() - began
@@ -121,10 +123,16 @@ async def x4_links_cut(stage: Stage, scale: Scale) -> Outcome:
 async def x6_redis_refuses(stage: Stage, scale: Scale) -> Outcome:
     """Redis is there and does not do what it must: full, read-only, loading, and closed to the gateway."""
     outcomes = []
-    for name, refuse, relent in _REFUSALS:
+    for name, refuse, relent, word in _REFUSALS[: scale.refusals]:
         async with talking(stage) as talk, connected(stage) as client:
             await refuse(stage, client)
-            await talk.wait_refused()
+            refusal, _ = await asyncio.gather(
+                refused_start(stage.new_directory("late"), "--redis", stage.redis.url, "--port", "0"),
+                talk.wait_refused(),
+            )
+            assert refusal.status == EX_UNAVAILABLE, f"{name}: exit status {refusal.status}"
+            assert word in refusal.said, f"{name}: it does not say {word}: {refusal.said}"
+            assert "Traceback" not in refusal.said, refusal.said
             for node in stage.nodes:
                 await stage.wait_status(node, 503, 5)
                 assert await stage.status(node, "/livez") == 200
@@ -156,8 +164,37 @@ async def _make_master(stage: Stage, client: redis.asyncio.Redis) -> None:
     await client.replicaof("NO", "ONE")
 
 
+async def _load_slowly(stage: Stage, client: redis.asyncio.Redis) -> None:
+    """Let it read its own data again, for seconds, as after a restart; it answers LOADING meanwhile."""
+    async with client.pipeline(transaction=False) as pipe:
+        for number in range(_BALLAST):
+            pipe.set(f"ballast:{number}", "x" * 4096)
+        await pipe.execute()
+    await client.config_set("key-load-delay", "10000")
+    loading = asyncio.create_task(_reload(stage))
+    _loading.add(loading)
+    loading.add_done_callback(_loading.discard)
+
+
+_BALLAST = 350
+"""Keys, of which each takes a hundredth of a second to load."""
+
+_loading: set[asyncio.Task[None]] = set()
+
+
+async def _reload(stage: Stage) -> None:
+    async with redis.asyncio.Redis.from_url(stage.redis.url, socket_timeout=30) as client:
+        await client.execute_command("DEBUG", "RELOAD")  # type: ignore[no-untyped-call]  # redis-py's
+
+
+async def _stop_loading(stage: Stage, client: redis.asyncio.Redis) -> None:
+    await asyncio.gather(*_loading)
+    await client.config_set("key-load-delay", "0")
+    await client.delete(*(f"ballast:{number}" for number in range(_BALLAST)))
+
+
 async def _take_rights(stage: Stage, client: redis.asyncio.Redis) -> None:
-    await client.acl_setuser("default", commands=["-xadd", "-hset"], keys=["*"], enabled=True)
+    await client.acl_setuser("default", commands=["-evalsha"], keys=["*"], enabled=True)
 
 
 async def _give_rights(stage: Stage, client: redis.asyncio.Redis) -> None:
@@ -174,12 +211,14 @@ async def _unlock(stage: Stage, client: redis.asyncio.Redis) -> None:
     await client.config_set("requirepass", "")
 
 
-_REFUSALS: Sequence[tuple[str, Change, Change]] = (
-    ("full (maxmemory)", _fill, _empty),
-    ("READONLY", _make_replica, _make_master),
-    ("ACL changed", _take_rights, _give_rights),
-    ("password changed", _lock, _unlock),
+_REFUSALS: Sequence[tuple[str, Change, Change, str]] = (
+    ("full (maxmemory)", _fill, _empty, "OOM"),
+    ("password changed", _lock, _unlock, "NOAUTH"),
+    ("READONLY", _make_replica, _make_master, "replica"),
+    ("ACL changed", _take_rights, _give_rights, "NOPERM"),
+    ("LOADING", _load_slowly, _stop_loading, "loading"),
 )
+"""What is wrong with it, how that begins and ends, and what a node that is started meanwhile says of it."""
 
 
 async def x13_half_a_redis_each(stage: Stage, scale: Scale) -> Outcome:

@@ -20,9 +20,13 @@ class Scale:
     """X3: which directions fall silent, one after the other."""
     resets_s: float
     """X4: how long links are reset every 200 ms."""
+    refusals: int
+    """X6: of how many kinds."""
     crowd: int
     """X7, X8: members."""
     crowd_topics: int
+    lease_s: float
+    """X10: how long the clock stays wrong; longer than a node's lease in full."""
     halves: tuple[float, ...]
     """X13: how long one node and then the other sees no Redis."""
 
@@ -32,8 +36,10 @@ FULL: Final = Scale(
     stops_s=(3, 20),
     silent=("up", "down", "both"),
     resets_s=30,
+    refusals=5,
     crowd=1000,
     crowd_topics=20,
+    lease_s=12,
     halves=(1, 3, 12, 2, 5),
 )
 SHORT: Final = Scale(
@@ -41,7 +47,9 @@ SHORT: Final = Scale(
     stops_s=(3,),
     silent=("both",),
     resets_s=3,
+    refusals=2,
     crowd=60,
     crowd_topics=3,
+    lease_s=1,
     halves=(1, 2),
 )

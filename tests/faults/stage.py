@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 
 from tests.faults.fault_proxy import FaultProxy, fault_proxy
+from tests.faults.wall_clock import WallClock
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.redis_server import RedisServer, running_redis
 
@@ -24,7 +26,10 @@ class Stage:
     redis: RedisServer
     proxies: tuple[FaultProxy, FaultProxy]
     nodes: tuple[GatewayProcess, GatewayProcess]
+    clock: WallClock
+    """Of the first node."""
     http: httpx.AsyncClient
+    directory: Path
     topics: int = 0
 
     @property
@@ -36,6 +41,10 @@ class Stage:
         """Return a topic that nobody has been in."""
         self.topics += 1
         return f"stage-{self.topics}"
+
+    def new_directory(self, name: str) -> Path:
+        """Return an empty directory that is removed with the stage's."""
+        return Path(tempfile.mkdtemp(prefix=name, dir=self.directory))
 
     async def status(self, node: GatewayProcess, path: str = "/readyz") -> int | None:
         """Return what a path answers; `None` when nobody does."""
@@ -89,19 +98,22 @@ async def staged(
     *,
     durable: bool = True,
     env: Mapping[str, str] | None = None,
-    options: tuple[str, ...] = (),
 ) -> AsyncIterator[Stage]:
     """Set the stage; what it writes lies in `directory` (one folder for Redis and one for each node)."""
     async with AsyncExitStack() as stack:
         for name in ("redis", "n0", "n1"):
             (directory / name).mkdir(parents=True)
+        options = ("--enable-debug-command", "local", "--loading-process-events-interval-bytes", "1024")
         redis = stack.enter_context(running_redis(directory / "redis", durable=durable, options=options))
         proxies = [await stack.enter_async_context(fault_proxy(redis.port)) for _ in range(2)]
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         settings = {"MCPX_LOG_FORMAT": "json", "MCPX_JOIN_RATE": "1000:10000", **(env or {})}
+        clock = WallClock(directory)
         first, second = [
-            running_gateway("--redis", proxy.url, env=settings, directory=directory / f"n{number}")
-            for number, proxy in enumerate(proxies)
+            running_gateway(
+                "--redis", proxy.url, env={**settings, **extra}, directory=directory / f"n{number}"
+            )
+            for number, (proxy, extra) in enumerate(zip(proxies, (clock.env, {}), strict=True))
         ]
         nodes = await asyncio.gather(stack.enter_async_context(first), stack.enter_async_context(second))
-        yield Stage(redis, (proxies[0], proxies[1]), (nodes[0], nodes[1]), http)
+        yield Stage(redis, (proxies[0], proxies[1]), (nodes[0], nodes[1]), clock, http, directory)

@@ -75,13 +75,23 @@ class Talk:
         self._talking: list[asyncio.Task[None]] = []
 
     def add(
-        self, participant: str, topic: str, node: int, *, token: str | None = None, alone: bool = False
+        self,
+        participant: str,
+        topic: str,
+        node: int,
+        *,
+        token: str | None = None,
+        expires: float | None = None,
+        alone: bool = False,
     ) -> Member:
         """Let a member come in by one node; when that fails, by the other, unless `alone`."""
         urls = self.stage.urls[node:] + self.stage.urls[:node]
         if token is None:
-            token = self.stage.nodes[0].token(participant, topics=(topic,), capabilities=("mcp/*", "chat"))
-        member = Member(self.recorder, participant, topic, urls[:1] if alone else urls, token)
+            token = self.stage.nodes[0].token(
+                participant, topics=(topic,), capabilities=("mcp/*", "chat"), ttl_s=8 * 3600
+            )
+        urls = urls[:1] if alone else urls
+        member = Member(self.recorder, participant, topic, urls, token, expires=expires)
         self.members.append(member)
         member.start()
         return member
@@ -155,6 +165,10 @@ class Talk:
             for event in self.recorder.events[start:]
             if isinstance(event, Heard) and told in event.text
         }
+
+    def closings(self) -> list[Closed]:
+        """How connections ended so far."""
+        return [event for event in self.recorder.events if isinstance(event, Closed)]
 
     async def until(self, holds: Callable[[], bool], within_s: float) -> float:
         """Wait until something holds, and return how long that took."""
