@@ -49,7 +49,7 @@ $(NPM)/.installed: tests/npm/package.json tests/npm/package-lock.json
 
 .PHONY: system
 system: ## Install the Debian packages that the tests need: Redis, Chromium, git
-	$(call need,redis-server=redis-server chromium=chromium git=git)
+	$(call need,redis-server=redis-server chromium=chromium git=git cc=build-essential)
 
 # -- run ---------------------------------------------------------------------
 
@@ -109,6 +109,14 @@ mutate: install ## Change the code of capabilities in every way, and count who n
 	@$(BIN)/python -c 'import json; \
 	  s = json.load(open("mutants/mutmut-cicd-stats.json")); all = s["total"]; share = (s["killed"] + s["timeout"]) / all; \
 	  print(f"{share:.1%} of {all} mutants were noticed"); raise SystemExit(share < 0.95)'
+
+ROUNDS ?= 2
+FAULTS ?=
+
+.PHONY: faults
+faults: install system ## Inject every fault ROUNDS times while members talk; FAULTS="X1 X8" chooses some
+	$(call need,cc=build-essential)
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) $(FAULTS)
 
 .PHONY: bench
 bench: install system ## Measure the gateway beside its peers for half an hour; docs/ gets the results
