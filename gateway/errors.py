@@ -40,11 +40,11 @@ class BrokerUnavailable(GatewayError):
 
 
 class AuditUnavailable(GatewayError):
-    """The audit log cannot be written, so what should be in it is not done."""
+    """The audit log cannot be read or written, so what should be in it is not done."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
 
     def __str__(self) -> str:
-        return f"the audit log cannot be written: {self.why}"
+        return f"the audit log cannot be used: {self.why}"

@@ -92,7 +92,7 @@ PROBLEMS: Final[Mapping[ProblemCode, ProblemType]] = {
     ProblemCode.REFUSED: ProblemType(400, "The request is refused"),
     ProblemCode.INTERNAL: ProblemType(500, "The gateway failed; its log says why"),
     ProblemCode.BROKER_UNAVAILABLE: ProblemType(503, "The store of topics and rights does not answer"),
-    ProblemCode.AUDIT_UNAVAILABLE: ProblemType(503, "The audit log cannot be written, so nothing was done"),
+    ProblemCode.AUDIT_UNAVAILABLE: ProblemType(503, "The audit log cannot be used, so nothing was done"),
     ProblemCode.DRAINING: ProblemType(503, "This node is going away"),
 }
 """One row per code."""
