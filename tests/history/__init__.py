@@ -2,6 +2,7 @@
 
 from tests.history.checker import check
 from tests.history.events import (
+    Acted,
     Answered,
     AnyEvent,
     Appended,
@@ -23,6 +24,7 @@ from tests.history.events import (
 )
 
 __all__ = [
+    "Acted",
     "Answered",
     "AnyEvent",
     "Appended",

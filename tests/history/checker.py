@@ -14,6 +14,7 @@ from tests.history.answers import check_answers, check_codes
 from tests.history.events import Appended, Event, Forgotten
 from tests.history.order import check_order, check_runs
 from tests.history.presence import check_presence
+from tests.history.proposals import check_fulfillments, check_responses
 from tests.history.rights import Calls, check_rights
 from tests.history.views import Relay, Views
 
@@ -52,6 +53,8 @@ def check(history: Sequence[Event], *, grants: Callable[[str, str], bool] = _gra
         *check_answers(views, taken.keys() - forgotten),
         *check_codes(views, revoked, disconnected),
         *check_rights(views, calls, taken, grants),
+        *check_responses(views),
+        *check_fulfillments(history),
     ]
     for when, ids in lost_at:
         for view in views:

@@ -96,6 +96,16 @@ class Answered(Event, frozen=True, tag="answered"):
     ok: bool = True
 
 
+class Acted(Event, frozen=True, tag="acted"):
+    """A participant carried out a request, by which it fulfilled a proposal."""
+
+    participant: str
+    proposal: str
+    """Id of the proposal's envelope."""
+    request: str
+    """Id of the request's envelope."""
+
+
 class Appended(Event, frozen=True, tag="appended"):
     """The store took these envelopes into a topic's order, in this order."""
 
@@ -135,6 +145,7 @@ AnyEvent = (
     | Left
     | Asked
     | Answered
+    | Acted
     | Appended
     | Forgotten
     | Quiet

@@ -1,0 +1,383 @@
+"""The checker passes a history in which all is well, and each rule finds the one thing that breaks it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.history import (
+    Acted,
+    Answered,
+    AnyEvent,
+    Appended,
+    Asked,
+    Closed,
+    Forgotten,
+    Heard,
+    Left,
+    Opening,
+    Quiet,
+    Sent,
+    check,
+    from_lines,
+    to_line,
+)
+
+ALL = ("mcp/*", "chat")
+
+
+class Story:
+    """A history as it is told: one topic `ops`, and whoever is in it hears what comes."""
+
+    def __init__(self) -> None:
+        self.events: list[AnyEvent] = []
+        self._clock = itertools.count()
+        self._position = 0
+        self.present: dict[str, tuple[str, tuple[str, ...]]] = {}
+        """Connection -> participant and what it may do."""
+        self.texts: dict[str, str] = {}
+        """Id -> what was sent under it."""
+
+    def tell(self, kind: Callable[..., AnyEvent], **facts: Any) -> None:
+        self.events.append(kind(at=float(next(self._clock)), **facts))
+
+    # What the gateway says
+
+    def hears(self, connection: str, text: str) -> None:
+        self.tell(Heard, connection=connection, text=text)
+
+    def gateway(self, id: str, kind: str, payload: Any, **members: Any) -> str:
+        envelope = {"id": id, "from": "system:gateway", "kind": kind, "payload": payload, **members}
+        return orjson.dumps(envelope).decode()
+
+    def welcome(self, connection: str, others: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+        participant, held = self.present[connection]
+        payload = {
+            "you": {"id": participant, "capabilities": held},
+            "participants": [{"id": id, "capabilities": its} for id, its in others],
+        }
+        self.hears(
+            connection, self.gateway(f"gw-e-{self._position}-to-{connection}", "system/welcome", payload)
+        )
+
+    def presence(self, event: str, participant: str, held: tuple[str, ...] = ()) -> str:
+        who: dict[str, Any] = {"id": participant}
+        if event == "join":
+            who["capabilities"] = held
+        return self.gateway(
+            f"gw-e-{self._position}-0", "system/presence", {"event": event, "participant": who}
+        )
+
+    def refused(self, connection: str, id: str, code: str) -> None:
+        text = self.gateway(f"err-{id}", "system/error", {"error": code}, correlation_id=id)
+        self.hears(connection, text)
+
+    # What happens
+
+    def comes(self, connection: str, participant: str, base: tuple[str, ...] = ALL, jti: str = "") -> None:
+        self.tell(
+            Opening, connection=connection, participant=participant, topic="ops", base=base, jti=jti, iat=1
+        )
+        self._position += 1
+        others = [(id, held) for id, held in self.present.values() if id != participant]
+        self.present[connection] = (participant, base)
+        self.welcome(connection, others)
+        for each in self.present:
+            self.hears(each, self.presence("join", participant, base))
+
+    def goes(self, connection: str, *, code: int | None = None, in_silence: bool = False) -> None:
+        """A connection ends; the others hear it."""
+        participant, _ = self.present.pop(connection)
+        if code is None:
+            self.tell(Left, connection=connection)
+        else:
+            self.tell(Closed, connection=connection, code=code)
+        self._position += 1
+        for each in self.present:
+            if not in_silence:
+                self.hears(each, self.presence("leave", participant))
+
+    def sends(self, connection: str, id: str, kind: str = "chat", **members: Any) -> None:
+        envelope = {"id": id, "from": self.present[connection][0], "kind": kind, "payload": {}, **members}
+        self.texts[id] = orjson.dumps(envelope).decode()
+        self.tell(Sent, connection=connection, id=id, text=self.texts[id])
+
+    def all_hear(self, *ids: str, but: str = "") -> None:
+        for id in ids:
+            for connection in self.present:
+                if connection != but:
+                    self.hears(connection, self.texts[id])
+
+    def says(self, connection: str, id: str, kind: str = "chat", **members: Any) -> None:
+        """It sends, and everybody hears it."""
+        self.sends(connection, id, kind, **members)
+        self._position += 1
+        self.all_hear(id)
+
+    def amends(self, call: str, act: str, participant: str, pattern: str) -> None:
+        """An admin changes a right, and everybody hears of it."""
+        self.tell(Asked, call=call, act=act, participant=participant, pattern=pattern)
+        self._position += 1
+        for connection, (id, held) in list(self.present.items()):
+            if id == participant:
+                kept = tuple(each for each in held if each != pattern)
+                self.present[connection] = (id, (*kept, pattern) if act == "add" else kept)
+        for connection, (id, _) in self.present.items():
+            if id == participant:
+                self.welcome(connection, [other for other in self.present.values() if other[0] != id])
+        changed = next(held for id, held in self.present.values() if id == participant)
+        for connection, (id, _) in self.present.items():
+            if id != participant:
+                self.hears(connection, self.presence("join", participant, changed))
+        self.tell(Answered, call=call)
+
+    def settles(self) -> list[str]:
+        """All is quiet: return what the checker finds, after a trip through JSON lines."""
+        self.tell(Quiet)
+        lines = [to_line(event) for event in self.events]
+        assert [to_line(event) for event in from_lines(lines)] == lines
+        return check(self.events)
+
+
+def two() -> Story:
+    """Ann and bob have come."""
+    story = Story()
+    story.comes("a1", "ann")
+    story.comes("b1", "bob")
+    return story
+
+
+def test_a_history_in_which_all_is_well_passes() -> None:
+    story = two()
+    story.says("a1", "m1")
+    story.sends("a1", "m2")
+    story.sends("b1", "m3")
+    story.all_hear("m3", "m2")
+    story.says("a1", "q1", "mcp/request:ping", to=["bob"])
+    story.says("b1", "r1", "mcp/response:ping", to=["ann"], correlation_id="q1")
+    story.sends("b1", "x1", "x-acme/none")
+    story.refused("b1", "x1", "capability_violation")
+    story.amends("c1", "add", "bob", "x-acme/*")
+    story.says("b1", "x2", "x-acme/some")
+    story.amends("c2", "remove", "bob", "x-acme/*")
+    story.tell(Acted, participant="bob", proposal="p1", request="q1")
+    story.tell(Acted, participant="bob", proposal="p2", request="q2")
+    story.comes("c1", "carol", jti="j1")
+    story.sends("c1", "m4")  # cut off before its answer: it may have been taken or not
+    story.tell(Asked, call="c3", act="revoke", jti="j1")
+    story.goes("c1", code=4403)
+    story.tell(Answered, call="c3")
+    story.goes("b1", code=1012)
+    story.comes("b2", "bob")
+    story.says("b2", "m5")
+
+    assert story.settles() == []
+
+
+def _another_order(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.sends("b1", "m2")
+    for connection, ids in (("a1", ("m1", "m2")), ("b1", ("m2", "m1"))):
+        for id in ids:
+            story.hears(connection, story.texts[id])
+
+
+def _an_order_that_only_three_contradict(story: Story) -> None:
+    story.comes("c1", "carol")
+    ids = ("m1", "m2", "m3")
+    for connection, id in zip(("a1", "b1", "c1"), ids, strict=True):
+        story.sends(connection, id)
+    for connection, heard in (
+        ("a1", ("m1", "m2")),
+        ("b1", ("m2", "m3")),
+        ("c1", ("m3", "m1")),
+    ):
+        for id in heard:
+            story.hears(connection, story.texts[id])
+        story.goes(connection, code=1012, in_silence=True)
+
+
+def _a_gap(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.all_hear("m1", but="b1")
+    story.says("a1", "m2")
+
+
+def _a_missing_end(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.all_hear("m1", but="b1")
+
+
+def _a_missed_leave(story: Story) -> None:
+    story.comes("c1", "carol")
+    story.goes("c1", in_silence=True)
+    story.hears("a1", story.presence("leave", "carol"))
+    story.says("a1", "m1")
+
+
+def _a_double(story: Story) -> None:
+    story.says("a1", "m1")
+    story.hears("b1", story.texts["m1"])
+
+
+def _an_invention(story: Story) -> None:
+    story.hears("b1", '{"id":"m9","from":"ann","kind":"chat","payload":{}}')
+
+
+def _changed_bytes(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.hears("a1", story.texts["m1"])
+    story.hears("b1", story.texts["m1"].replace('"payload":{}', '"payload": {}'))
+
+
+def _before_its_welcome(story: Story) -> None:
+    story.tell(Opening, connection="c1", participant="carol", topic="ops", base=ALL)
+    story.sends("a1", "m1")
+    story.all_hear("m1")
+    story.hears("c1", story.texts["m1"])
+    story.tell(Closed, connection="c1", code=1012)
+
+
+def _after_its_end(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.tell(Closed, connection="b1", code=1012)
+    story.all_hear("m1")
+    story.present.pop("b1")
+    story._position += 1
+    story.hears("a1", story.presence("leave", "bob"))
+
+
+def _of_another_topic(story: Story) -> None:
+    story.tell(Opening, connection="z1", participant="zoe", topic="dev", base=ALL)
+    story.present["z1"] = ("zoe", ALL)
+    story.sends("z1", "m1")
+    story.present.pop("z1")
+    story.tell(Left, connection="z1")
+    story.all_hear("m1")
+
+
+def _sent_into_nothing(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.says("b1", "m2")
+
+
+def _refused_and_taken(story: Story) -> None:
+    story.says("a1", "m1")
+    story.refused("a1", "m1", "topic_unavailable")
+
+
+def _refused_without_a_name(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.refused("a1", "m1", "because")
+
+
+def _closed_without_a_reason(story: Story) -> None:
+    story.goes("b1", code=4403)
+
+
+def _taken_after_a_revocation(story: Story) -> None:
+    story.comes("c1", "carol", jti="j1")
+    story.tell(Asked, call="c1", act="revoke", jti="j1")
+    story.tell(Answered, call="c1")
+    story.says("c1", "m1")
+    story.goes("c1", code=4403)
+
+
+def _open_after_a_revocation(story: Story) -> None:
+    story.comes("c1", "carol", jti="j1")
+    story.tell(Asked, call="c1", act="revoke", jti="j1")
+    story.tell(Answered, call="c1")
+
+
+def _taken_after_a_demotion(story: Story) -> None:
+    story.amends("c1", "remove", "bob", "chat")
+    story.says("b1", "m1")
+
+
+def _refused_though_promoted(story: Story) -> None:
+    story.amends("c1", "add", "bob", "x-acme/*")
+    story.sends("b1", "m1", "x-acme/some")
+    story.refused("b1", "m1", "capability_violation")
+
+
+def _a_welcome_that_forgets_somebody(story: Story) -> None:
+    bob = story.present.pop("b1")
+    story.comes("c1", "carol")
+    story.present["b1"] = bob
+    story.hears("b1", story.presence("join", "carol", ALL))
+    story.says("a1", "m1")
+
+
+def _somebody_who_is_gone_and_still_there(story: Story) -> None:
+    story.comes("c1", "carol")
+    story.goes("c1", in_silence=True)
+
+
+def _fulfilled_twice(story: Story) -> None:
+    for request in ("q1", "q2"):
+        story.tell(Acted, participant="bob", proposal="p1", request=request)
+
+
+def _an_answer_to_nothing(story: Story) -> None:
+    story.says("b1", "r1", "mcp/response:ping", to=["ann"], correlation_id="q1")
+
+
+def _an_answer_of_another_method(story: Story) -> None:
+    story.says("a1", "q1", "mcp/request:ping", to=["bob"])
+    story.says("b1", "r1", "mcp/response:tools/list", to=["ann"], correlation_id="q1")
+
+
+def _an_answer_by_another(story: Story) -> None:
+    story.says("a1", "q1", "mcp/request:ping", to=["bob"])
+    story.says("a1", "r1", "mcp/response:ping", to=["ann"], correlation_id="q1")
+
+
+def _taken_and_lost_in_silence(story: Story) -> None:
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.says("a1", "m1")
+    story.tell(Forgotten, ids=("m1",))
+    story.tell(Appended, topic="ops", ids=("m2",))
+    story.says("a1", "m2")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "found"),
+    [
+        (_another_order, "no order agrees"),
+        (_an_order_that_only_three_contradict, "no order agrees"),
+        (_a_gap, "b1 missed m1"),
+        (_a_missing_end, "b1 missed m1"),
+        (_a_missed_leave, "b1 missed the presence"),
+        (_a_double, "b1 heard m1 twice"),
+        (_an_invention, "what nobody sent"),
+        (_changed_bytes, "what nobody sent"),
+        (_before_its_welcome, "before its welcome"),
+        (_after_its_end, "after its end"),
+        (_of_another_topic, "of another topic"),
+        (_sent_into_nothing, "never learned what became of m1"),
+        (_refused_and_taken, "m1 was refused (topic_unavailable), and"),
+        (_refused_without_a_name, "unknown reason"),
+        (_closed_without_a_reason, "there was no reason to"),
+        (_taken_after_a_revocation, "taken after its token was revoked"),
+        (_open_after_a_revocation, "still open, though its token was revoked"),
+        (_taken_after_a_demotion, "rights that it no longer had"),
+        (_refused_though_promoted, "m1 of b1 was refused, and it had"),
+        (_a_welcome_that_forgets_somebody, "that bob is here, or not"),
+        (_somebody_who_is_gone_and_still_there, "thinks that carol is in ops, but it is gone"),
+        (_fulfilled_twice, "for the proposal p1"),
+        (_an_answer_to_nothing, "names no request"),
+        (_an_answer_of_another_method, "of another method"),
+        (_an_answer_by_another, "whom the request q1 did not name"),
+        (_taken_and_lost_in_silence, "then lost, and was not told"),
+    ],
+)
+def test_a_rule_finds_what_breaks_it(break_it: Callable[[Story], None], found: str) -> None:
+    story = two()
+    break_it(story)
+    sentences = story.settles()
+
+    assert any(found in sentence for sentence in sentences), sentences
