@@ -153,7 +153,7 @@ async def test_who_is_closed_while_it_is_judged_anew_does_not_join_after_all(ben
         await answered.wait()
         return await standing(topic, participant, jti)
 
-    bench.broker.standing = slow_standing  # type: ignore[method-assign]
+    bench.broker.standing = slow_standing  # type: ignore[method-assign]  # this once
     joining = asyncio.create_task(bench.node.join(admission, Mode.ALL, RecordingOutbox()))
     await asked.wait()
     bench.clock.advance(10)
