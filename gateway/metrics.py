@@ -8,6 +8,7 @@ the number of series is bounded.
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
@@ -141,8 +142,16 @@ class Metrics(Collector):
         yield _labelled("mcpx_handshakes_refused", "Callers turned away", "reason", self._handshakes_refused)
         yield _labelled("mcpx_admin_acts", "What admins did", "outcome", self._admin_acts)
         yield _histogram("mcpx_loop_lag_seconds", "How late the event loop is", self._loop_lag)
+        yield GaugeMetricFamily("mcpx_tasks", "Tasks of the event loop", value=_tasks())
         for name, (help, read) in self._gauges.items():
             yield GaugeMetricFamily(f"mcpx_{name}", help, value=read())
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0  # rendered outside of a loop
 
 
 def _count(counts: dict[str, int], reason: str) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 from gateway.core import Bucket, Rate
 from gateway.http.problems import Problem, ProblemCode
 
-_REMEMBERED: Final = 10_000
-"""Participants whose pace is kept; beyond, those who have rested are forgotten."""
+_REMEMBERED: Final = 1_000
+"""Participants whose pace is kept in any case; of more, those who have rested are forgotten now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class Turnstile:
         self._by_token: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
         self._paces: dict[str, Bucket] = {}
+        self._most_paces = _REMEMBERED
+
+    def change(self, limits: DoorLimits) -> None:
+        """Hold whoever comes from now on to these limits."""
+        self._limits = limits
+        self._paces.clear()
 
     def enter(self, *, jti: str, participant: str, address: str, monotonic: float) -> Pass:
         """
@@ -78,8 +84,9 @@ class Turnstile:
     def _pace_of(self, participant: str, monotonic: float) -> Bucket:
         pace = self._paces.get(participant)
         if pace is None:
-            if len(self._paces) >= _REMEMBERED:
+            if len(self._paces) >= self._most_paces:
                 self._paces = {id: each for id, each in self._paces.items() if not each.is_full(monotonic)}
+                self._most_paces = max(_REMEMBERED, 2 * len(self._paces))  # so that looking costs little
             pace = self._paces[participant] = Bucket(self._limits.joins, monotonic)
         return pace
 
