@@ -101,6 +101,10 @@ differential: install system ## Let five JSON readers read the headers of a hund
 fuzz: install ## Fuzz the readers of envelopes, patterns and tokens, guided by coverage; SECONDS=60
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),60)
 
+.PHONY: soak
+soak: install system ## Two nodes, Redis, hundreds of members and random faults for MINUTES=10; what grew?
+	$(BIN)/python -m tests.soak $(or $(MINUTES),10) $(SOAK_ARGS)
+
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
 	$(BIN)/mutmut run
