@@ -9,24 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.cli.commands import (
-    Approve,
-    Call,
-    Command,
-    Help,
-    Pending,
-    Quit,
-    Reject,
-    Say,
-    SendEnvelope,
-    ShowDraft,
-    Who,
-)
+from participants.cli import commands
 from participants.cli.errors import UsageRefused
 from participants.cli.json_lines import parse_json_line
 from participants.cli.typed_lines import parse_line
 
-CALL = Call("git", "tools/call", {"name": "git_commit", "arguments": {"message": "a b"}})
+CALL = commands.Call("git", "tools/call", {"name": "git_commit", "arguments": {"message": "a b"}})
 
 
 @pytest.mark.parametrize(
@@ -34,24 +22,24 @@ CALL = Call("git", "tools/call", {"name": "git_commit", "arguments": {"message":
     [
         ("", None),
         ("   ", None),
-        ("hello there", Say("hello there")),
-        ("//etc/hosts is wrong", Say("/etc/hosts is wrong")),
-        ("/who", Who()),
-        ("/pending", Pending()),
-        ("/help", Help()),
-        ("/quit", Quit()),
-        ("/approve 3", Approve("3")),
-        ("/approve #3", Approve("3")),
-        ("/approve 3 git", Approve("3", "git")),
-        ("/edit 3", ShowDraft("3")),
-        ('/edit 3 {"message": "a b"}', Approve("3", arguments={"message": "a b"})),
-        ("/reject 3", Reject("3")),
-        ("/reject 3 not on  a Friday", Reject("3", message="not on  a Friday")),
-        ("/call git git_status", Call("git", "tools/call", {"name": "git_status", "arguments": {}})),
+        ("hello there", commands.Say("hello there")),
+        ("//etc/hosts is wrong", commands.Say("/etc/hosts is wrong")),
+        ("/who", commands.Who()),
+        ("/pending", commands.Pending()),
+        ("/help", commands.Help()),
+        ("/quit", commands.Quit()),
+        ("/approve 3", commands.Approve("3")),
+        ("/approve #3", commands.Approve("3")),
+        ("/approve 3 git", commands.Approve("3", "git")),
+        ("/edit 3", commands.ShowDraft("3")),
+        ('/edit 3 {"message": "a b"}', commands.Approve("3", arguments={"message": "a b"})),
+        ("/reject 3", commands.Reject("3")),
+        ("/reject 3 not on  a Friday", commands.Reject("3", message="not on  a Friday")),
+        ("/call git git_status", commands.Call("git", "tools/call", {"name": "git_status", "arguments": {}})),
         ('/call git git_commit {"message": "a b"}', CALL),
     ],
 )
-def test_what_a_person_types(line: str, command: Command | None) -> None:
+def test_what_a_person_types(line: str, command: commands.Command | None) -> None:
     assert parse_line(line) == command
 
 
@@ -79,21 +67,24 @@ def test_what_looks_like_a_command_and_is_none_is_not_said_to_everybody(line: st
 @pytest.mark.parametrize(
     ("value", "command"),
     [
-        ({"chat": "hello"}, Say("hello")),
-        ({"chat": "hello", "to": ["ann"]}, Say("hello", ("ann",))),
-        ({"who": True}, Who()),
-        ({"pending": True}, Pending()),
-        ({"quit": True}, Quit()),
-        ({"approve": "4f1c"}, Approve("4f1c")),
-        ({"approve": "4f1c", "arguments": {"a": 1}, "target": "git"}, Approve("4f1c", "git", {"a": 1})),
-        ({"approve": "4f1c", "params": {"a": 1}}, Approve("4f1c", params={"a": 1})),
-        ({"reject": "4f1c", "reason": "policy", "message": "no"}, Reject("4f1c", "policy", "no")),
+        ({"chat": "hello"}, commands.Say("hello")),
+        ({"chat": "hello", "to": ["ann"]}, commands.Say("hello", ("ann",))),
+        ({"who": True}, commands.Who()),
+        ({"pending": True}, commands.Pending()),
+        ({"quit": True}, commands.Quit()),
+        ({"approve": "4f1c"}, commands.Approve("4f1c")),
+        (
+            {"approve": "4f1c", "arguments": {"a": 1}, "target": "git"},
+            commands.Approve("4f1c", "git", {"a": 1}),
+        ),
+        ({"approve": "4f1c", "params": {"a": 1}}, commands.Approve("4f1c", params={"a": 1})),
+        ({"reject": "4f1c", "reason": "policy", "message": "no"}, commands.Reject("4f1c", "policy", "no")),
         ({"call": "git", "tool": "git_commit", "arguments": {"message": "a b"}}, CALL),
-        ({"call": None, "method": "tools/list"}, Call(None, "tools/list", {})),
-        ({"kind": "x-a/b", "payload": {}, "to": ["ann"]}, SendEnvelope("x-a/b", {}, ("ann",))),
+        ({"call": None, "method": "tools/list"}, commands.Call(None, "tools/list", {})),
+        ({"kind": "x-a/b", "payload": {}, "to": ["ann"]}, commands.SendEnvelope("x-a/b", {}, ("ann",))),
     ],
 )
-def test_what_a_script_writes_comes_with_its_tag(value: dict[str, Any], command: Command) -> None:
+def test_what_a_script_writes_comes_with_its_tag(value: dict[str, Any], command: commands.Command) -> None:
     assert parse_json_line(json.dumps({**value, "tag": 7})) == (command, 7)
 
 
@@ -133,4 +124,4 @@ def test_no_line_does_anything_but_parse_or_be_refused(line: str) -> None:
 
 @given(st.text(min_size=1).filter(lambda text: text.strip() and not text.strip().startswith("/")))
 def test_what_does_not_begin_with_a_slash_is_said(text: str) -> None:
-    assert parse_line(text) == Say(text.strip())
+    assert parse_line(text) == commands.Say(text.strip())
