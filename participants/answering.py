@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
 from participants.conversation import Conversation, Incoming, Notification, ProposalRef, Said
-from participants.errors import BUSY, INTERNAL_ERROR, METHOD_NOT_FOUND, RequestFailed
+from participants.errors import BUSY, INTERNAL_ERROR, RequestFailed
 from participants.waiting import NotificationHandler
 from participants.workers import Workers
 from schemas import JsonObject
@@ -52,7 +52,7 @@ class Request:
     notify: Notify
     """Send a notification that belongs to this request: `await request.notify(method, params)`."""
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when whoever asked does not want the answer any more, or cannot get it."""
+    """Set when whoever asked does not want the answer any more, cannot get it, or has it from elsewhere."""
 
 
 RequestHandler = Callable[[Request], Awaitable[JsonObject]]
@@ -85,8 +85,7 @@ class Answering:
         """Hand a request to the handler; return what is to be said at once where that cannot be."""
         handler = self._handler
         if handler is None:
-            if incoming.to:
-                return self._refuse(incoming, METHOD_NOT_FOUND, "This participant serves nothing")
+            # Another connection of this participant may serve, and the first answer is the one that counts.
             self._conversation.ignore(incoming.id)
             return None
 

@@ -87,7 +87,7 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class CancelServing:
-    """Whoever asked does not want the answer any more."""
+    """Whoever asked does not want the answer any more, cannot get it, or has it from elsewhere."""
 
     request_id: str
     reason: str | None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from participants.conversation import (
+    CancelServing,
     FulfillmentSeen,
     How,
     Outcome,
@@ -266,3 +267,23 @@ def test_a_target_that_came_late_runs_one_fulfillment_and_refuses_the_next() -> 
 
     assert [request.id for request in files.served] == [first.id]
     assert refusal_of(ops.bob, late)["data"]["by"] == "ann"
+
+
+# Several connections of the one who is asked
+
+
+def test_what_another_connection_of_the_server_answered_is_not_answered_twice() -> None:
+    ops = Ops()
+    second = ops.topic.join("files", "mcp/response:*")
+    call = ops.ann.call("files", "write", path="/a")
+    (request,) = ops.files.served
+
+    second.respond({"content": ["by the second"]})
+
+    assert ops.files.only(CancelServing).request_id == request.id
+    assert ops.files.conversation.respond(request.id, {"content": []}, ops.topic.now) is None
+    assert second.all(CancelServing) == []
+    end = ops.ann.end_of(call)
+    assert isinstance(end, Outcome)
+    assert end.result == {"content": ["by the second"]}
+    assert ops.ann.complaints == []
