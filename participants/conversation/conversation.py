@@ -86,15 +86,14 @@ class Conversation:
         return self._listener.receive(data, now)
 
     def tick(self, now: float) -> list[Event | Effect]:
-        """Do what is due by now: proposals lapse, and are sent again for newcomers."""
+        """Do what is due by now: proposals lapse, or are sent again, as are answers that were refused."""
         return self._listener.tick(now)
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has something to do, in Unix seconds."""
-        due = [
-            at for at in (self._state.proposals.next_expiry(), self._listener.next_resend()) if at is not None
-        ]
-        return min(due, default=None)
+        state = self._state
+        due = (state.proposals.next_expiry(), self._listener.next_resend(), state.repeats.next_at())
+        return min((at for at in due if at is not None), default=None)
 
     def disconnected(self, error: ConnectionLost) -> list[Event | Effect]:
         """
@@ -110,6 +109,7 @@ class Conversation:
             steps.append(self._state.calls.end(call, error))
         steps += [CancelServing(request_id, "connection lost") for request_id in self._state.serving]
         self._state.serving.clear()
+        self._state.repeats.forget()
         return steps
 
     # What is answered and given up
@@ -145,7 +145,7 @@ class Conversation:
         return said
 
     def ignore(self, request_id: str) -> None:
-        """Leave a request to the others: everybody was asked, and this participant has nothing to say."""
+        """Leave a request to others who were asked, or to another connection of this participant."""
         self._state.serving.pop(request_id, None)
 
     def notify_about(

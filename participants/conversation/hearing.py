@@ -119,6 +119,8 @@ class Listener:
             check_speaker(envelope)
             if self._is_double(envelope):
                 return steps
+            if envelope.sender == self._state.id:
+                self._state.repeats.accepted(envelope.id)
             payload, message = read(envelope)
             steps += self._take_in(envelope, payload, message, now)
         except PayloadError as error:
@@ -133,6 +135,8 @@ class Listener:
             steps.append(ProposalLapsed(proposal))
             steps += self._end_proposal(proposal.id, ProposalExpired(proposal.id))
         steps += self._resends(now)
+        if (answer := self._state.repeats.due(now)) is not None:
+            steps.append(Send(answer))
         return steps
 
     def _is_double(self, envelope: Envelope) -> bool:
@@ -219,6 +223,9 @@ class Listener:
         if self._state.id not in head.to:
             return [OtherSeen(*head)]  # a notice of another's violation (6.4)
         steps: Steps = [ErrorHeard(*head, message.error, message.message)]
+        retry_after_ms = message.retry_after_ms if isinstance(message.retry_after_ms, int) else None
+        if message.error == ErrorCode.RATE_LIMITED and head.correlation_id is not None:
+            self._state.repeats.refused(head.correlation_id, now, (retry_after_ms or 0) / 1000)
         call = self._state.calls.by_envelope(head.correlation_id)
         if call is None:
             return steps
@@ -227,8 +234,7 @@ class Listener:
             call.wanted_again = message.error != ErrorCode.CAPABILITY_VIOLATION
             return steps
         if message.error != ErrorCode.CAPABILITY_VIOLATION:
-            retry = message.retry_after_ms if isinstance(message.retry_after_ms, int) else None
-            error: ParticipantError = Refused(message.error, message.message, retry)
+            error: ParticipantError = Refused(message.error, message.message, retry_after_ms)
         elif call.stage is Stage.ASKED and call.may_propose:
             return steps + self._propose_instead(call, now)
         else:
@@ -345,6 +351,9 @@ class Listener:
             request.answered_by.add(head.sender)
         result, error = head.payload.get("result"), head.payload.get("error")
         steps: Steps = [ResponseSeen(*head, correlation_id, result, error, request is not None)]
+        if head.sender == self._state.id and self._state.serving.pop(correlation_id, None) is not None:
+            # What this connection says is answered for it when it is said: this came from another.
+            steps.append(CancelServing(correlation_id, "answered by another connection of this participant"))
         call = self._state.calls.by_envelope(correlation_id)
         if request is not None and call is not None and call.request_id == correlation_id:
             steps.append(self._state.calls.answer(call, head.sender, message))

@@ -289,7 +289,9 @@ class Speaker:
 
     def _respond(self, request: Incoming, payload: JsonObject, now: float) -> Said:
         kind = request.kind.with_family(RESPONSE)
-        return self.say(kind, payload, now, to=request.reply_to, correlation_id=request.id)
+        said = self.say(kind, payload, now, to=request.reply_to, correlation_id=request.id)
+        self._state.repeats.sent(said.id, said.data)
+        return said
 
     def notify(
         self,

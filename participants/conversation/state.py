@@ -12,6 +12,7 @@ from participants.conversation.calls import CallBook
 from participants.conversation.effects import Incoming
 from participants.conversation.memory import Misdeeds, SeenIds
 from participants.conversation.proposals import ProposalBook
+from participants.conversation.repeating import Repeats
 from participants.conversation.requests import RequestBook
 from participants.conversation.roster import Roster
 from schemas import Kind
@@ -45,6 +46,7 @@ class TopicState:
     calls: CallBook = field(default_factory=CallBook)
     serving: OrderedDict[str, Incoming] = field(default_factory=OrderedDict[str, Incoming])
     """Requests that this participant has to answer, by envelope id."""
+    repeats: Repeats = field(default_factory=Repeats)
     given_up: dict[str, Kind] = field(default_factory=dict[str, Kind])
     """Own proposals whose callers were told that the connection is lost; withdrawn after the next welcome."""
 

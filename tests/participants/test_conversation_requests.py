@@ -17,6 +17,7 @@ from participants.conversation import (
     Told,
     Way,
 )
+from participants.conversation.repeating import Repeats
 from participants.conversation.requests import RequestBook, SeenRequest
 from participants.errors import (
     ConnectionLost,
@@ -28,7 +29,7 @@ from participants.errors import (
     TargetRequired,
 )
 from schemas import Envelope, Kind, WithdrawReason
-from tests.participants.conversation_topic import Member, TopicInMemory, kinds_heard
+from tests.participants.conversation_topic import START, Member, TopicInMemory, kinds_heard
 from tests.requirements import spec
 
 
@@ -479,3 +480,54 @@ def test_requests_are_remembered_up_to_a_bound_and_the_oldest_goes_first() -> No
         book.add(SeenRequest(f"env-{number}", "ann", Kind("mcp/request", "ping"), number, ("files",)))
 
     assert [book.get(f"env-{number}") is not None for number in range(3)] == [False, True, True]
+
+
+# Answers that were too many
+
+
+def test_answers_that_were_too_many_are_said_again_one_by_one_after_the_pause_that_was_asked_for() -> None:
+    topic = TopicInMemory()
+    ann, files = topic.join("ann", "mcp/*"), topic.join("files", "mcp/response:*")
+    calls = [ann.call("files", "write", n=number) for number in range(3)]
+    for number, request in enumerate(files.served):
+        said = files.conversation.respond(request.id, {"n": number}, topic.now)
+        assert said is not None
+        refusal = {"error": "rate_limited", "message": "too many", "retry_after_ms": 250}
+        topic.refuse(files, said.id, refusal)
+
+    assert files.conversation.next_deadline() == topic.now + 0.25
+    answered = []
+    for seconds in (0.125, 0.125, 0.05, 0.05):
+        topic.wait(seconds)
+        answered.append(sum(ann.end_of(call) is not None for call in calls))
+
+    assert answered == [0, 1, 2, 3]
+    assert [outcome_of(ann, call).result for call in calls] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert files.conversation.next_deadline() is None
+    assert ann.complaints == []
+
+
+def test_an_answer_refused_for_another_reason_is_not_said_again() -> None:
+    topic = TopicInMemory()
+    ann, files = topic.join("ann", "mcp/*"), topic.join("files", "mcp/response:*")
+    ann.call("files", "write")
+    said = files.conversation.respond(files.served[0].id, {}, topic.now)
+    assert said is not None
+
+    topic.refuse(files, said.id, {"error": "topic_unavailable", "message": "the broker is away"})
+
+    assert files.conversation.next_deadline() is None
+
+
+def test_what_waits_to_be_said_again_is_bounded_and_ends_with_the_connection() -> None:
+    repeats = Repeats(limit_bytes=10)
+    for number in range(3):
+        repeats.sent(f"answer-{number}", b"12345")
+        repeats.refused(f"answer-{number}", START, 0.0)
+
+    assert repeats.due(START + 1.0) == b"12345"
+    repeats.accepted("answer-1")
+    repeats.forget()
+    assert repeats.next_at() is None
+    repeats.refused("answer-2", START, 0.0)
+    assert repeats.due(START + 9.0) is None
