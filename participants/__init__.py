@@ -75,4 +75,4 @@ __all__ = [
     "RequestTimeout",
     "TargetRequired",
 ]
-__all__.extend(conversation.__all__)
+__all__ += conversation.__all__
