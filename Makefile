@@ -141,6 +141,22 @@ sbom: install ## Write what is locked to build/sbom.json (CycloneDX)
 audit: install ## Ask the public database for weaknesses of what is locked; needs the network
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
 
+# -- router ------------------------------------------------------------------
+
+# llama.cpp's binding has no wheel: it is built once in some five minutes, for any x86-64-v3, and kept outside the tree.
+LLAMA := 0.3.36
+WHEELS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcpx/wheels
+LLAMA_FLAGS := -DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF \
+  -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_CURL=OFF
+
+.PHONY: llama
+llama: install ## Build llama-cpp-python once, keep its wheel, and install it
+	@ls $(WHEELS)/llama_cpp_python-$(LLAMA)-*.whl >/dev/null 2>&1 || { mkdir -p $(WHEELS); \
+	  CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$${CMAKE_BUILD_PARALLEL_LEVEL:-2} \
+	  $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) llama-cpp-python==$(LLAMA); }
+	@$(BIN)/python -c 'import llama_cpp, sys; sys.exit(llama_cpp.__version__ != "$(LLAMA)")' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-index $(WHEELS)/llama_cpp_python-$(LLAMA)-*.whl
+
 # -- make --------------------------------------------------------------------
 
 .PHONY: screenshot
