@@ -1,0 +1,156 @@
+"""The encoder that the router ships with, run by llama.cpp."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from router_agent.models.gguf_header import NotGguf, read_header
+from router_agent.models.heads import Heads
+from router_agent.models.layout import sentence, sheets_of
+from router_agent.models.quiet import silence
+from router_agent.models.reading import Reading, SlotReading, ToolPage
+from router_agent.models.wordpiece import WordPiece
+
+SHIPPED = "router-encoder.gguf"
+BATCH = 1024
+"""Tokens in one pass. Attention within a pass is square in this, so longer passes cost more than two."""
+_SEQUENCES = 64
+_KEPT = 20_000
+
+
+class LlamaEncoder:
+    """
+    Token vectors by llama.cpp, read by the heads that the same file holds.
+
+    It blocks while it computes and is for one thread at a time: its owner sees to that.
+
+    Raises:
+        NotGguf: the file is no encoder of this router.
+        OSError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path | None = None, *, threads: int = 2) -> None:
+        if path is None:
+            with as_file(files("router_agent.models") / SHIPPED) as shipped:
+                self._open(shipped, threads)
+        else:
+            self._open(path, threads)
+        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    def _open(self, path: Path, threads: int) -> None:
+        header = read_header(path)
+        if "router.heads.asked.rows" not in header:
+            raise NotGguf(f"{path.name} has no router heads")
+        self._heads = Heads.load(header)
+        self._pieces = WordPiece(header["router.vocabulary"])
+        self._width = int(header["bert.embedding_length"])
+        silence()
+        llama_cpp.llama_backend_init()
+        wanted = llama_cpp.llama_model_default_params()
+        wanted.n_gpu_layers = 0
+        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), wanted)
+        if not self._model:
+            raise NotGguf(f"llama.cpp does not load {path.name}")
+        how = llama_cpp.llama_context_default_params()
+        how.n_ctx = how.n_batch = how.n_ubatch = BATCH
+        how.n_seq_max = _SEQUENCES
+        how.n_threads = how.n_threads_batch = threads
+        how.embeddings = True
+        how.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_NONE
+        how.kv_unified = True
+        self._context = llama_cpp.llama_init_from_model(self._model, how)
+        if not self._context:
+            llama_cpp.llama_model_free(self._model)
+            raise NotGguf(f"llama.cpp makes no context for {path.name}")
+        self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
+
+    def close(self) -> None:
+        """Give the model's memory back; it answers no more."""
+        if self._context:
+            llama_cpp.llama_batch_free(self._batch)
+            llama_cpp.llama_free(self._context)
+            llama_cpp.llama_model_free(self._model)
+            self._context = None
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of texts, one a row; texts that were met lately cost nothing."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        for text, hidden in zip(
+            new, self._hidden([sentence(self._pieces, text) for text in new]), strict=True
+        ):
+            mean = hidden.mean(axis=0)
+            self._vectors[text] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+        out = (
+            np.stack([self._vectors[text] for text in texts])
+            if texts
+            else np.zeros((0, self._width), np.float32)
+        )
+        for text in texts:
+            self._vectors.move_to_end(text)
+        while len(self._vectors) > _KEPT:
+            self._vectors.popitem(last=False)
+        return out
+
+    def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
+        """Cosines between an intent and each text."""
+        vectors = self.vectors([intent, *texts])
+        return [float(near) for near in vectors[1:] @ vectors[0]]
+
+    def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
+        """One reading for each tool; all of them in as few passes as fit."""
+        words = self._pieces.pieces(intent, 144)
+        laid = [sheets_of(self._pieces, words, tool) for tool in tools]
+        hidden = iter(self._hidden([sheet.ids for sheets in laid for sheet in sheets]))
+        out: list[Reading] = []
+        for tool, sheets in zip(tools, laid, strict=True):
+            slots: list[SlotReading] = []
+            relevance = 0.0
+            for sheet in sheets:
+                vectors = next(hidden)
+                if sheet.first == 0:
+                    relevance = self._heads.relevant(vectors[0])
+                slots += self._heads.slots(
+                    vectors, sheet, tool.slots[sheet.first : sheet.first + len(sheet.masks)], intent
+                )
+            out.append(Reading(relevance, tuple(slots)))
+        return out
+
+    def _hidden(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Token vectors of each row of numbers, in passes of at most `BATCH` tokens."""
+        out: list[NDArray[np.float32]] = []
+        waiting: list[Sequence[int]] = []
+        for row in (*rows, None):
+            full = row is not None and (
+                sum(map(len, waiting)) + len(row) > BATCH or len(waiting) == _SEQUENCES
+            )
+            if waiting and (row is None or full):
+                out += self._pass(waiting)
+                waiting = []
+            if row is not None:
+                waiting.append(row[:BATCH])
+        return out
+
+    def _pass(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        batch, number = self._batch, 0
+        for sequence, row in enumerate(rows):
+            for place, token in enumerate(row):
+                batch.token[number] = token
+                batch.pos[number] = place
+                batch.n_seq_id[number] = 1
+                batch.seq_id[number][0] = sequence
+                batch.logits[number] = 1
+                number += 1
+        batch.n_tokens = number
+        if llama_cpp.llama_encode(self._context, batch):
+            raise RuntimeError("llama.cpp did not encode")
+        found = llama_cpp.llama_get_embeddings(self._context)
+        vectors = np.ctypeslib.as_array(found, shape=(number, self._width)).copy()
+        ends = np.cumsum([len(row) for row in rows])[:-1]
+        return list(np.split(vectors, ends))
