@@ -1,0 +1,103 @@
+"""
+How models that call functions are spoken to, and how they answer.
+
+A model was trained on one way of writing tools and calls; another way costs it most of
+what it can do. So the way is chosen from the file's own chat template, and a file whose
+template is unknown is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+
+class UnknownDialect(ValueError):
+    """A model's chat template is none that is spoken here."""
+
+
+class UnreadableCall(ValueError):
+    """A model's answer is no call in its own dialect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as a generative model is told of it."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    """JSON Schema of its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that a model wrote."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+class Dialect(Protocol):
+    """One way of writing. The same object writes what is trained on and what is asked."""
+
+    @property
+    def marks(self) -> Marks:
+        """The fixed parts of a call."""
+        ...
+
+    def prompt(self, intent: str, tools: Sequence[Tool], today: date | None) -> str:
+        """Everything up to where the model's own words begin; without the first token, `<bos>`."""
+        ...
+
+    def answer(self, calls: Sequence[Call]) -> str:
+        """What the model should write: these calls, or that there is none."""
+        ...
+
+    def parse(self, text: str) -> list[Call]:
+        """
+        The calls in what a model wrote.
+
+        Raises:
+            UnreadableCall: a call was begun and is not written in this dialect.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is the same in every call, so that it need not be decoded."""
+
+    opening: str
+    """What begins a call; its probability as first words says whether the model wants one."""
+    named: tuple[str, str]
+    """What stands before and after a tool's name."""
+    quote: str
+    """What stands on both sides of a text."""
+    key: tuple[str, str]
+    """What stands on both sides of an argument's name; the colon is part of it."""
+    closing: str
+    """What ends a call, from the brace that ends its arguments."""
+    stop: str
+    """What ends an answer after its last call."""
+    sorts_keys: bool
+    """Arguments are written in the order of their names, not of their schema."""
+
+
+def dialect_of(template: str) -> Dialect:
+    """
+    The dialect of a chat template, by the marks that only it has.
+
+    Raises:
+        UnknownDialect: the template has no marks that are known.
+    """
+    from router_agent.models.functiongemma import FunctionGemma
+    from router_agent.models.hermes import Hermes
+
+    if "<start_function_call>" in template:
+        return FunctionGemma()
+    if "<tool_call>" in template and "<|im_start|>" in template:
+        return Hermes()
+    raise UnknownDialect("the model's chat template writes no function calls that are known here")

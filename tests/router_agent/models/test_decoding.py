@@ -1,0 +1,162 @@
+"""Calls that a generative model writes: whatever it holds likely, they parse and are offered."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import jsonschema_rs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from router_agent.models.decoding import CannotDecode, Written, write_calls
+from router_agent.models.dialects import Dialect, Tool
+from router_agent.models.functiongemma import FunctionGemma
+from router_agent.models.hermes import Hermes
+
+CONTROLS = ["<escape>", "<start_function_call>", "<end_function_call>",
+            "<start_function_response>", "<start_of_turn>", "<end_of_turn>", "<|im_start|>",
+            "<|im_end|>", "<tool_call>", "</tool_call>"]  # fmt: skip
+LETTERS = ["\n", *map(chr, range(32, 127))]
+VOCABULARY = [*CONTROLS, *LETTERS]
+
+
+class DrunkModel:
+    """A model whose likelihoods are noise, the same for the same text; its texts end some time."""
+
+    def __init__(self, seed: int, favourite: str = "") -> None:
+        self._seed, self._favourite, self.read = seed, favourite, list[int]()
+        self.controls: NDArray[np.bool_] = np.arange(len(VOCABULARY)) < len(CONTROLS)
+        self.numeric = np.array([n for n, text in enumerate(VOCABULARY) if text in set("0123456789-.")])
+        self.ends = np.array([n for n, text in enumerate(VOCABULARY) if text in set(",}]")])
+
+    def tokens(self, text: str) -> list[int]:
+        out = []
+        while text:
+            piece = next((one for one in CONTROLS if text.startswith(one)), text[0])
+            out.append(VOCABULARY.index(piece))
+            text = text[len(piece) :]
+        return out
+
+    def begin(self, tokens: Sequence[int]) -> None:
+        self.read = list(tokens)
+
+    def push(self, tokens: Sequence[int]) -> None:
+        self.read += tokens
+
+    def logits(self) -> NDArray[np.float32]:
+        draw = np.random.default_rng([self._seed, zlib.crc32(bytes(self.read))])
+        found = draw.normal(0, 3, len(VOCABULARY)).astype(np.float32)
+        for quote in ('"', "<escape>"):
+            found[VOCABULARY.index(quote)] += 3
+        if self._favourite:
+            found[VOCABULARY.index(self._favourite)] += 100
+        return found
+
+    def spelled(self, token: int) -> bytes:
+        return b"" if self.controls[token] else VOCABULARY[token].encode()
+
+    @property
+    def written(self) -> str:
+        return "".join(VOCABULARY[token] for token in self.read)
+
+
+TOOL = Tool(
+    "weather.get",
+    "",
+    {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer"},
+            "unit": {"enum": ["celsius", "fahrenheit"]},
+            "loud": {"type": "boolean"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "sizes": {"type": "array", "items": {"type": "number"}},
+            "filter": {"type": "object", "properties": {"max": {"type": "number"}}, "required": ["max"]},
+        },
+        "required": ["city", "unit"],
+        "additionalProperties": False,
+    },
+)
+OTHERS = [TOOL, Tool("weather.get_all", "", {"type": "object", "properties": {}}), Tool("mail", "", {})]
+
+
+def asked(dialect: Dialect, seed: int, tools: Sequence[Tool] = OTHERS) -> tuple[Written, DrunkModel]:
+    """What a drunk model answers when it surely wants to call."""
+
+    class Eager(DrunkModel):
+        def logits(self) -> NDArray[np.float32]:
+            found = super().logits()
+            if self.read == self.tokens(dialect.prompt("hi", tools, None)):
+                found[self.tokens(dialect.marks.opening)[0]] += 100
+            return found
+
+    model = Eager(seed)
+    return write_calls(model, dialect, "hi", tools), model
+
+
+@pytest.mark.parametrize("dialect", [FunctionGemma(), Hermes()])
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_drunk_model_still_writes_calls_that_fit(dialect: Dialect, seed: int) -> None:
+    try:
+        answer, model = asked(dialect, seed)
+    except CannotDecode:
+        return  # a text without an end: nothing is called
+
+    assert answer.calls
+    assert 0 <= answer.sureness <= 1
+    for call in answer.calls:
+        tool = next(tool for tool in OTHERS if tool.name == call.name)
+        jsonschema_rs.validate(dict(tool.schema), dict(call.arguments))
+    said = model.written.removeprefix(dialect.prompt("hi", OTHERS, None))
+    assert [call.name for call in dialect.parse(said)] == [call.name for call in answer.calls]
+    if not any(
+        character in json.dumps([dict(call.arguments) for call in answer.calls]) for character in "<\\"
+    ):
+        assert dialect.parse(said) == list(answer.calls)
+
+
+@pytest.mark.parametrize("dialect", [FunctionGemma(), Hermes()])
+def test_a_model_that_wants_no_call_makes_none(dialect: Dialect) -> None:
+    answer = write_calls(DrunkModel(1, favourite="S"), dialect, "hi", OTHERS)
+
+    assert answer.calls == ()
+    assert answer.wanted < 0.5
+
+
+def test_without_tools_nothing_is_called() -> None:
+    assert (
+        write_calls(DrunkModel(1, favourite="<start_function_call>"), FunctionGemma(), "hi", []).calls == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"n": {"enum": [1, 10]}}, "required": ["n"]},
+        {"properties": {"n": {"enum": ["a", "a"]}}, "required": ["n"]},
+    ],
+)
+def test_choices_that_cannot_be_told_apart_are_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(CannotDecode):
+        asked(FunctionGemma(), 5, [Tool("t", "", schema)])
+
+
+def test_a_schema_that_nests_for_ever_is_refused() -> None:
+    schema: dict[str, Any] = {"type": "object", "required": ["again"]}
+    schema["properties"] = {"again": schema}
+    deep = Tool("t", "", {"properties": {"again": schema}, "required": ["again"]})
+
+    class Undeclared(FunctionGemma):
+        def prompt(self, *_: object) -> str:
+            return "hi"
+
+    with pytest.raises(CannotDecode):
+        asked(Undeclared(), 5, [deep])

@@ -1,0 +1,198 @@
+"""The encoder in llama.cpp, by a random one of its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from router_agent.models import Slot, ToolPage
+from router_agent.models.encoder import LlamaEncoder
+from router_agent.models.gguf_header import NotGguf
+from router_agent.models.heads import whole_words
+from router_agent.models.layout import sentence, sheets
+from router_agent.training.export import export_encoder
+from router_agent.training.gemma import GemmaShape, export_gemma, random_weights
+from tests.router_agent.models.test_reading_and_layout import PIECES, VOCABULARY
+
+WIDTH, INNER, HEAD, LAYERS, ATTENTION = 64, 128, 32, 2, 2
+Weights = dict[str, NDArray[np.float32]]
+TOOL = ToolPage(
+    "weather",
+    "weather in paris",
+    (Slot("in", "string"), Slot("unit", "string", choices=("c", "f")), Slot("er", "boolean")),
+)
+
+
+def some_weights(seed: int) -> Weights:
+    """Random weights under the names that training gives them."""
+    draw = np.random.default_rng(seed)
+    sizes: dict[str, tuple[int, ...]] = {
+        "words.weight": (len(VOCABULARY), WIDTH),
+        "places.weight": (512, WIDTH),
+    }
+    sizes["kinds.weight"] = (2, WIDTH)
+    maps = {
+        "asked": (3 * HEAD, WIDTH),
+        "found": (3 * HEAD, WIDTH),
+        "truth": (3, WIDTH),
+        "unchosen": (1, WIDTH),
+    }
+    maps |= {"match": (HEAD, WIDTH), "relevance": (1, HEAD)}
+    norms = ["norm"]
+    for number in range(LAYERS):
+        at = f"layers.{number}."
+        maps |= {at + "qkv": (3 * WIDTH, WIDTH), at + "out": (WIDTH, WIDTH), at + "up": (INNER, WIDTH)}
+        maps |= {at + "down": (WIDTH, INNER)}
+        norms += [at + "norm", at + "last_norm"]
+    for name, size in maps.items():
+        sizes |= {f"{name}.weight": size, f"{name}.bias": size[:1]}
+    out = {name: draw.normal(0, 0.2, size).astype(np.float32) for name, size in sizes.items()}
+    for name in norms:
+        out |= {f"{name}.weight": np.ones(WIDTH, np.float32), f"{name}.bias": np.zeros(WIDTH, np.float32)}
+    return out
+
+
+def by_hand(weights: Weights, ids: list[int]) -> NDArray[np.float32]:
+    """A BERT in a few lines, to compare llama.cpp's with."""
+
+    def through(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = rows @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return out
+
+    def normed(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = (rows - rows.mean(-1, keepdims=True)) / np.sqrt(
+            rows.var(-1, keepdims=True) + 1e-12
+        )
+        return out
+
+    hidden = normed(
+        weights["words.weight"][ids] + weights["places.weight"][: len(ids)] + weights["kinds.weight"][0]
+    )
+    for number in range(LAYERS):
+        at = f"layers.{number}."
+        parts = np.split(through(at + "qkv", hidden), 3, axis=1)
+        query, key, value = (part.reshape(len(ids), ATTENTION, -1).transpose(1, 0, 2) for part in parts)
+        scores = query @ key.transpose(0, 2, 1) / np.sqrt(WIDTH / ATTENTION)
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+        shares /= shares.sum(-1, keepdims=True)
+        hidden = normed(
+            hidden + through(at + "out", (shares @ value).transpose(1, 0, 2).reshape(len(ids), WIDTH))
+        )
+        up = through(at + "up", hidden)
+        raised = 0.5 * up * (1 + np.tanh(np.sqrt(2 / np.pi) * (up + 0.044715 * up**3)))
+        hidden = normed(hidden + through(at + "down", raised))
+    return hidden
+
+
+@pytest.fixture(scope="module")
+def random_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("encoder") / "random.gguf"
+    export_encoder(
+        path, some_weights(1), VOCABULARY, {"name": "random"}, attention_heads=ATTENTION, places=512
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(random_file: Path) -> Iterator[LlamaEncoder]:
+    found = LlamaEncoder(random_file, threads=1)
+    yield found
+    found.close()
+
+
+def test_llama_computes_what_was_trained(encoder: LlamaEncoder) -> None:
+    ids = sheets(PIECES, "weather in paris in f", TOOL)[0].ids
+
+    (found,) = encoder._hidden([ids])
+    wanted = by_hand(some_weights(1), ids)
+
+    nearness = (found * wanted).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert nearness.min() > 0.95  # eight and four bits a weight
+
+
+def test_a_tool_reads_the_same_alone_and_among_others(encoder: LlamaEncoder) -> None:
+    others = [ToolPage(f"tool{number}", "d " * number, TOOL.slots * (number % 4)) for number in range(40)]
+
+    (alone,) = encoder.read("weather in paris", [TOOL])
+    among = encoder.read("weather in paris", [*others[:20], TOOL, *others[20:]])[20]
+
+    assert among.relevance == pytest.approx(alone.relevance, abs=1e-3)
+    for one, other in zip(alone.slots, among.slots, strict=True):
+        assert other.absent == pytest.approx(one.absent, abs=1e-3)
+        assert other.choices == pytest.approx(one.choices, abs=1e-3)
+
+
+def test_a_reading_is_made_of_probabilities(encoder: LlamaEncoder) -> None:
+    intent = "weather in paris in f"
+
+    (reading,) = encoder.read(intent, [TOOL])
+
+    assert 0 <= reading.relevance <= 1
+    assert [len(slot.choices) for slot in reading.slots] == [0, 3, 0]
+    for slot in reading.slots:
+        assert sum(slot.truth) == pytest.approx(1, abs=1e-3)
+        assert not slot.choices or sum(slot.choices) == pytest.approx(1, abs=1e-3)
+        assert 0 <= slot.absent <= 1
+        assert slot.absent + sum(span.probability for span in slot.spans) <= 1 + 1e-3
+        assert all(0 <= span.start < span.end <= len(intent) for span in slot.spans)
+
+
+def test_a_tool_of_many_slots_is_read_whole(encoder: LlamaEncoder) -> None:
+    large = ToolPage("t", "", tuple(Slot(f"slot{number}", "string", "x" * 30) for number in range(70)))
+
+    (reading,) = encoder.read("in paris", [large])
+
+    assert len(reading.slots) == 70
+
+
+@pytest.mark.parametrize("intent", ["", " ", "?", "ü" * 500, "\x00\x01", "paris " * 400])
+def test_any_intent_is_read(encoder: LlamaEncoder, intent: str) -> None:
+    (reading,) = encoder.read(intent, [TOOL])
+
+    assert all(intent[span.start : span.end] for slot in reading.slots for span in slot.spans)
+
+
+def test_nearness_is_the_cosine_of_mean_vectors(encoder: LlamaEncoder) -> None:
+    def mean(text: str) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = by_hand(some_weights(1), sentence(PIECES, text)).mean(axis=0)
+        return out
+
+    one, other = mean("weather in paris"), mean("unit of weather")
+
+    (near, same) = encoder.nearness("weather in paris", ["unit of weather", "weather in paris"])
+
+    assert same == pytest.approx(1, abs=1e-5)
+    assert near == pytest.approx(float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)), abs=0.1)
+
+
+def test_no_texts_have_no_vectors(encoder: LlamaEncoder) -> None:
+    assert encoder.vectors([]).shape == (0, WIDTH)
+    assert encoder.nearness("weather", []) == []
+    assert encoder.read("weather", []) == []
+
+
+def test_a_model_without_heads_is_refused(tmp_path: Path) -> None:
+    shape = GemmaShape()
+    export_gemma(tmp_path / "gemma.gguf", shape, random_weights(shape, 1))
+
+    with pytest.raises(NotGguf):
+        LlamaEncoder(tmp_path / "gemma.gguf")
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "whole"),
+    [
+        ("in Paris now", (4, 7), "Paris"),
+        ("for 5km", (4, 5), "5"),
+        ("for 5km", (5, 6), "km"),
+        ("abc", (0, 3), "abc"),
+    ],
+)
+def test_a_span_does_not_cut_a_word(text: str, span: tuple[int, int], whole: str) -> None:
+    start, end = whole_words(text, *span)
+
+    assert text[start:end] == whole
