@@ -1,0 +1,290 @@
+"""Fulfills proposals that a rule allows, rejects those that one denies, and leaves the rest to people."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from capabilities import EMPTY
+from participants.answering import Request
+from participants.approver.book import RuleBook, rule_as_json
+from participants.approver.desk import NAMES, TOOLS, asked_from, listed, rule_from
+from participants.approver.errors import RuleRefused
+from participants.approver.rules import Asked, Effect, Rule, Verdict
+from participants.approver.store import RuleStore
+from participants.client import Participant
+from participants.conversation import Proposal, ProposalSeen, kind_for
+from participants.errors import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    ParticipantError,
+    ProposalSettled,
+    RequestFailed,
+)
+from participants.streams import ClientEvent
+from schemas import JsonObject, KindError
+
+_log: Final = logging.getLogger(__name__)
+
+LIST_WITHIN_S: Final = 10.0
+WORKING_AT_ONCE: Final = 32
+_REMEMBERED: Final = 10_000
+_MOST_PAGES: Final = 16
+
+
+class Approver:
+    """
+    Rules at work for one participant; give it every event, and the calls of its tools.
+
+    It acts only with capabilities that the participant holds itself, never on its own proposals,
+    and on each proposal at most once. Where a person is faster, the topic's one order
+    says so, and nothing happens twice.
+    """
+
+    def __init__(self, me: Participant, store: RuleStore, *, clock: Callable[[], float]) -> None:
+        """`clock` returns Unix seconds."""
+        self._me, self._store, self._clock = me, store, clock
+        self._book: RuleBook = store.load()
+        self._handled: OrderedDict[str, None] = OrderedDict()
+        self._working: set[asyncio.Task[None]] = set()
+
+    @property
+    def book(self) -> RuleBook:
+        """Its rules."""
+        return self._book
+
+    def hear(self, event: ClientEvent) -> None:
+        """Take what happens in the topic; returns at once."""
+        if not isinstance(event, ProposalSeen) or event.settled is not None or event.proposal.mine:
+            return
+        proposal = event.proposal
+        if proposal.proposer == self._me.id or proposal.id in self._handled:
+            return
+        if len(self._working) >= WORKING_AT_ONCE:
+            _log.warning("proposal.left", extra={"proposal": proposal.id, "reason": "busy"})
+            return  # a person can still decide
+        self._handled[proposal.id] = None
+        if len(self._handled) > _REMEMBERED:
+            self._handled.popitem(last=False)
+        task = asyncio.create_task(self._settle(proposal), name="approver.settle")
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def close(self) -> None:
+        """Stop what runs."""
+        working = list(self._working)
+        for task in working:
+            task.cancel()
+        if working:
+            await asyncio.wait(working)
+
+    # Proposals
+
+    async def _settle(self, proposal: Proposal) -> None:
+        try:
+            target = self._target_of(proposal)
+            if target is not None:
+                await self._judge(proposal, target)
+        except ProposalSettled:
+            self._book.counts.failed += 1  # somebody was first: nothing is left to do
+        except ParticipantError as error:
+            self._book.counts.failed += 1
+            _log.warning("proposal.not_settled", extra={"proposal": proposal.id, "why": str(error)})
+        except Exception:  # noqa: BLE001 - the edge of a task: one proposal's fault harms no other
+            _log.exception("proposal.failed", extra={"proposal": proposal.id})
+
+    def _target_of(self, proposal: Proposal) -> str | None:
+        """Whom it would be for; an open target is chosen only where all rules about it name one."""
+        if len(proposal.to) == 1:
+            return proposal.to[0]
+        named = {
+            rule.target
+            for rule in self._book
+            if rule.effect is Effect.ALLOW
+            and rule.proposer == proposal.proposer
+            and rule.method == proposal.method
+            and rule.context == proposal.context
+            and (not proposal.to or rule.target in proposal.to)
+        }
+        return named.pop() if len(named) == 1 else None
+
+    async def _judge(self, proposal: Proposal, target: str) -> None:
+        asked = self._asked(proposal, target, None)
+        if not any(rule.is_live(self._clock()) and rule.speaks_of(asked) for rule in self._book):
+            self._book.use(Verdict(Effect.ASK, None, ""))
+            return
+        asked = self._asked(
+            proposal, target, await self._fingerprint(target, proposal.method, proposal.context)
+        )
+        verdict = self._book.decide(asked, self._clock())
+        request = proposal.kind.with_family("mcp/request")
+        if verdict.effect is not Effect.ASK and not self._me.capabilities.grants(request):
+            return  # it holds no more than it was given, whatever its rules say
+        self._book.use(verdict)
+        self._store.save(self._book)  # before the effect: a use that is counted twice harms nobody
+        match verdict.effect:
+            case Effect.DENY:
+                await self._me.reject(proposal, "policy", verdict.reason)
+            case Effect.ALLOW:
+                await self._explain(proposal, target, verdict)
+                await self._me.fulfill(proposal, target=None if proposal.to else target)
+            case Effect.ASK:
+                _log.info("proposal.left", extra={"proposal": proposal.id, "reason": verdict.reason})
+
+    def _asked(self, proposal: Proposal, target: str, fingerprint: str | None) -> Asked:
+        is_call = proposal.method == "tools/call"
+        arguments = proposal.params.get("arguments", {}) if is_call else proposal.params
+        return Asked(proposal.proposer, target, proposal.method, proposal.context, arguments, fingerprint)
+
+    async def _explain(self, proposal: Proposal, target: str, verdict: Verdict) -> None:
+        what = f"{proposal.method} {proposal.context or ''}".strip()
+        text = f"I fulfill {proposal.proposer}'s proposal ({what} on {target}): {verdict.reason}."
+        try:
+            await self._me.chat(text, correlation_id=proposal.id)
+        except ParticipantError as error:
+            _log.info("proposal.explained", extra={"proposal": proposal.id, "text": text, "why": str(error)})
+
+    async def _fingerprint(self, target: str, method: str, context: str | None) -> str | None:
+        """
+        Ask a server how it describes a tool at this moment, so that a change cannot slip by.
+
+        `None` where it is no tool call, or the server does not say: no pinned rule applies then.
+        """
+        if method != "tools/call" or context is None:
+            return None
+        cursor: str | None = None
+        try:
+            for _ in range(_MOST_PAGES):
+                params: JsonObject = {"cursor": cursor} if cursor else {}
+                outcome = await self._me.request(
+                    target, "tools/list", params, timeout=LIST_WITHIN_S, mode="request"
+                )
+                tools = outcome.result.get("tools")
+                for tool in tools if isinstance(tools, list) else ():
+                    if isinstance(tool, dict) and tool.get("name") == context:
+                        return fingerprint_of(tool)
+                cursor = outcome.result.get("nextCursor")
+                if not isinstance(cursor, str):
+                    return None
+        except ParticipantError as error:
+            _log.info("tool.unknown", extra={"target": target, "why": str(error)})
+        return None
+
+    # Its tools
+
+    @property
+    def tools(self) -> tuple[dict[str, Any], ...]:
+        """What `tools/list` says of them."""
+        return TOOLS
+
+    def serves(self, name: object) -> bool:
+        """Whether a tool is one of these."""
+        return name in NAMES
+
+    async def call(self, request: Request) -> JsonObject:
+        """
+        Answer a call of one of its tools.
+
+        Raises:
+            RequestFailed: there is no such tool.
+        """
+        name, arguments = request.params.get("name"), request.params.get("arguments") or {}
+        if not isinstance(arguments, dict):
+            raise RequestFailed(INVALID_PARAMS, "`arguments` is an object")
+        try:
+            told = await self._work(str(name), arguments, request.sender)
+        except RuleRefused as refused:
+            return {"content": [{"type": "text", "text": str(refused)}], "isError": True}
+        text = json.dumps(told, ensure_ascii=False)
+        return {"content": [{"type": "text", "text": text}], "structuredContent": told}
+
+    async def answer(self, request: Request) -> JsonObject:
+        """
+        Answer any request, for a participant that serves nothing but rules.
+
+        Raises:
+            RequestFailed: it is none of a server of tools.
+        """
+        match request.method:
+            case "initialize":
+                return {
+                    "protocolVersion": "2025-11-25",
+                    "capabilities": {"tools": {"listChanged": False}},
+                    "serverInfo": {"name": "mcpx-approver", "version": "0.1.0"},
+                }
+            case "ping":
+                return {}
+            case "tools/list":
+                return {"tools": list(TOOLS)}
+            case "tools/call":
+                return await self.call(request)
+            case method:
+                raise RequestFailed(METHOD_NOT_FOUND, f"The approver does not serve '{method[:64]}'")
+
+    async def _work(self, name: str, said: Mapping[str, Any], author: str) -> dict[str, Any]:
+        now = self._clock()
+        match name:
+            case "rules_add":
+                return {"rule": rule_as_json(await self._added(said, author))}
+            case "rules_list":
+                return listed(self._book, now)
+            case "rules_remove":
+                removed = self._book.remove(str(said.get("id")))
+                self._store.save(self._book)
+                return {"removed": removed}
+            case "rules_test":
+                asked = asked_from(said, None)
+                known = await self._fingerprint(asked.target, asked.method, asked.context)
+                verdict = self._book.decide(asked_from(said, known), now)
+                return {"effect": str(verdict.effect), "rule": verdict.rule_id, "reason": verdict.reason}
+            case "stats":
+                return {**self._book.as_json()["counts"], "rules": len(listed(self._book, now)["rules"])}
+            case _:
+                raise RequestFailed(INVALID_PARAMS, "There is no such tool")
+
+    async def _added(self, said: Mapping[str, Any], author: str) -> Rule:
+        rule = rule_from(said, author, self._clock())
+        if rule.effect is Effect.ALLOW:
+            self._check_author(rule, author)
+            pinned = await self._fingerprint(rule.target, rule.method, rule.context)
+            if rule.method == "tools/call" and pinned is None:
+                raise RuleRefused(
+                    f"{rule.target} offers no tool {rule.context} now, so it cannot be looked at"
+                )
+            rule = replace(rule, fingerprint=pinned)
+        made = self._book.add(rule, self._clock())
+        self._store.save(self._book)
+        _log.info("rule.added", extra={"rule": made.id, "author": author, "effect": str(made.effect)})
+        return made
+
+    def _check_author(self, rule: Rule, author: str) -> None:
+        """Nobody lets others do what they could not do themselves, nor themselves what they must ask for."""
+        if rule.target == self._me.id:
+            raise RuleRefused("No rule allows calls of the approver itself")
+        if rule.proposer == author:
+            raise RuleRefused("Nobody makes rules for their own proposals")
+        peer = self._me.roster.get(author)
+        held = peer.capabilities if peer is not None else EMPTY
+        try:
+            kind = kind_for("mcp/request", rule.method, {"name": rule.context, "uri": rule.context})
+        except KindError as error:
+            raise RuleRefused(str(error)) from error
+        if not held.grants(kind):
+            raise RuleRefused(f"You may not do that yourself, so you cannot allow it: '{kind}'")
+
+
+def fingerprint_of(tool: Mapping[str, Any]) -> str:
+    """Return what changes when a tool's name, description, schemas or annotations do: 64 hex digits (T14)."""
+    said = {
+        name: tool.get(name)
+        for name in ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
+    }
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()

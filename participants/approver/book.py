@@ -1,0 +1,114 @@
+"""All rules of one approver, with what became of them: a value that changes by whole steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from participants.approver.errors import RuleRefused
+from participants.approver.rules import Asked, Effect, Rule, Verdict, decide, fault_of_rule
+
+MOST_RULES: Final = 2_000
+
+
+@dataclass
+class Counts:
+    """How many proposals met which verdict."""
+
+    allowed: int = 0
+    denied: int = 0
+    asked: int = 0
+    failed: int = 0
+    """Allowed, but it could not be carried out, or somebody else was first."""
+
+
+@dataclass
+class RuleBook:
+    """Rules by id, in the order in which they were made."""
+
+    rules: dict[str, Rule] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    last_id: int = 0
+
+    def add(self, rule: Rule, now: float) -> Rule:
+        """
+        Make a rule, under the next id; ids are never used twice.
+
+        Raises:
+            RuleRefused: it cannot be one, or there are too many.
+        """
+        fault = fault_of_rule(rule, now)
+        if fault is not None:
+            raise RuleRefused(f"This cannot be a rule: {fault}")
+        self.forget_old(now)
+        if len(self.rules) >= MOST_RULES:
+            raise RuleRefused(f"There are {MOST_RULES} rules already; remove some")
+        self.last_id += 1
+        made = replace(rule, id=f"r{self.last_id}", uses=0)
+        self.rules[made.id] = made
+        return made
+
+    def remove(self, rule_id: str) -> bool:
+        """Take a rule away; whether there was one."""
+        return self.rules.pop(rule_id, None) is not None
+
+    def decide(self, asked: Asked, now: float) -> Verdict:
+        """Judge a proposal; nothing is counted."""
+        return decide(self.rules.values(), asked, now)
+
+    def use(self, verdict: Verdict) -> None:
+        """Count one verdict that is acted on, and one use of its rule."""
+        match verdict.effect:
+            case Effect.ALLOW:
+                self.counts.allowed += 1
+            case Effect.DENY:
+                self.counts.denied += 1
+            case Effect.ASK:
+                self.counts.asked += 1
+                return
+        rule = self.rules.get(verdict.rule_id or "")
+        if rule is not None:
+            self.rules[rule.id] = replace(rule, uses=rule.uses + 1)
+
+    def forget_old(self, now: float) -> None:
+        """Drop rules that mean nothing any more."""
+        self.rules = {id: rule for id, rule in self.rules.items() if rule.is_live(now)}
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return {
+            "rules": [rule_as_json(rule) for rule in self],
+            "counts": asdict(self.counts),
+            "last_id": self.last_id,
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> RuleBook:
+        """
+        Read what `as_json` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no book of rules.
+        """
+        rules = [_rule_from_json(one) for one in said["rules"]]
+        return cls({rule.id: rule for rule in rules}, Counts(**said["counts"]), int(said["last_id"]))
+
+
+def rule_as_json(rule: Rule) -> dict[str, Any]:
+    """Return a rule as JSON."""
+    return {**asdict(rule), "effect": str(rule.effect)}
+
+
+def _rule_from_json(said: Mapping[str, Any]) -> Rule:
+    rule = Rule(**{**said, "effect": Effect(said["effect"])})
+    if not _all_text((rule.id, rule.proposer, rule.target, rule.method)):
+        raise TypeError("a rule's names are text")
+    return rule
+
+
+def _all_text(values: Sequence[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
