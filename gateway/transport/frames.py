@@ -25,6 +25,7 @@ _TEXT: Final = 0x81
 _MASKED: Final = 0x80
 _SHORT: Final = 126
 _LONG: Final = 127
+_PAGES: Final = 1 << 15
 _END_GRACE_S: Final = 5.0
 """Seconds that a closed connection gets to take its last bytes."""
 _TOO_BIG: Final = 1009
@@ -260,14 +261,14 @@ class FramedConnection(asyncio.Protocol):
         self._tail = bytearray(early)
         asyncio.get_running_loop().call_soon(self.data_received, b"")
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | bytearray) -> None:
         if self._is_over:
             return
         if self._tail is not None:
             self._tail += data
             if len(self._tail) < self._wanted(self._tail):
                 return
-            data, self._tail = bytes(self._tail), None
+            data, self._tail = self._tail, None
         position, size = 0, len(data)
         receiver, max_size = self._receiver, self._max_size
         while size - position >= 2:
@@ -287,7 +288,9 @@ class FramedConnection(asyncio.Protocol):
                 break
             if first == _TEXT and not self._in_message and self._close_sent is None:
                 start = position + head
-                message = apply_mask(data[start:end], data[start - 4 : start])
+                # A view costs more than it saves, but where a copy is of many pages.
+                masked = data[start:end] if length < _PAGES else memoryview(data)[start:end]
+                message = apply_mask(masked, data[start - 4 : start])
                 if message.isascii() or _is_utf8(message):
                     receiver.received(message)
                 else:
@@ -319,7 +322,7 @@ class FramedConnection(asyncio.Protocol):
             self._odd.extensions = list(self._extensions)
         return self._odd
 
-    def _take_odd(self, data: bytes) -> None:
+    def _take_odd(self, data: bytes | bytearray) -> None:
         """Give the library what is not a whole text frame, and do as it says."""
         if self._is_over:
             return
