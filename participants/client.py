@@ -326,9 +326,12 @@ class Participant:
         said = self._speak.fulfill(proposal.id, executed, target, self._clock())
         return await self._session.outcome(said, proposal.method, timeout, Waiter())
 
-    async def reject(self, proposal: Proposal, reason: str = "denied", message: str = "") -> None:
+    async def reject(self, proposal: Proposal, reason: str = "denied", message: str = "") -> str:
         """
-        Refuse a proposal: `denied`, `policy`, `invalid`, `expired` or `busy`.
+        Refuse a proposal, and return the envelope's id.
+
+        `reason` is `denied`, `policy`, `invalid`, `expired` or `busy`. Whether
+        it came first is heard as a `RejectSeen` of that id.
 
         Raises:
             ProposalSettled: it was fulfilled, rejected, withdrawn or expired before.
@@ -337,11 +340,15 @@ class Participant:
             ValueError: `reason` is none of those.
         """
         self._session.need_connection()
-        await self._session.say(self._speak.reject(proposal.id, RejectReason(reason), message, self._clock()))
+        said = self._speak.reject(proposal.id, RejectReason(reason), message, self._clock())
+        return await self._session.say(said)
 
-    async def withdraw(self, proposal: Proposal, reason: str = "no_longer_needed", message: str = "") -> None:
+    async def withdraw(self, proposal: Proposal, reason: str = "no_longer_needed", message: str = "") -> str:
         """
-        Take an own proposal back: `no_longer_needed`, `superseded` or `timeout`.
+        Take an own proposal back, and return the envelope's id.
+
+        `reason` is `no_longer_needed`, `superseded` or `timeout`. Whether it
+        came first is heard as a `WithdrawSeen` of that id.
 
         Raises:
             ProposalSettled: it was fulfilled, rejected, withdrawn or expired before.
@@ -349,9 +356,8 @@ class Participant:
             ValueError: `reason` is none of those.
         """
         self._session.need_connection()
-        await self._session.say(
-            self._speak.withdraw(proposal.id, WithdrawReason(reason), message, self._clock())
-        )
+        said = self._speak.withdraw(proposal.id, WithdrawReason(reason), message, self._clock())
+        return await self._session.say(said)
 
     # Answering
 
@@ -363,6 +369,9 @@ class Participant:
 
         At most `concurrency` run at once and `waiting` wait; further ones are
         answered with JSON-RPC error -32000. Receiving never waits for a handler.
+        Without a handler requests are not answered: another connection of the
+        same participant may serve. Let only one do so, for each would act on
+        every request; the first answer counts and cancels the others' work.
         """
         self._session.answering.on_request(handler, concurrency, waiting)
 

@@ -92,6 +92,8 @@ def reject(
     """
     Refuse a proposal and say why.
 
+    Exit status 0: it is rejected. 1: it was settled before. 3: you may not.
+
     [bold]Examples[/bold]
 
       mcpx reject 4f1c22 --topic ops "not on a Friday"
@@ -118,16 +120,19 @@ async def _approve(
 
 
 async def _reject(access: Access, wanted: str, reason: str, message: str, wait_s: float) -> Proposal:
+    from participants.cli.acceptance import wait_accepted
     from participants.conversation import RejectSeen
 
     async with _seen(access, wanted, wait_s) as (me, proposal):
         events = me.events()
-        await me.reject(proposal, reason, message)
-        async with asyncio.timeout(wait_s):
-            async for event in events:
-                if isinstance(event, RejectSeen) and event.sender == me.id and event.effective:
-                    return proposal
-    raise CommandError("The connection ended before the rejection came back", code=ExitCode.UNREACHABLE)
+        said = await wait_accepted(events, await me.reject(proposal, reason, message))
+    if not (isinstance(said, RejectSeen) and said.effective):
+        raise CommandError(
+            "The rejection came too late",
+            why="Somebody was first, or the proposal had expired",
+            do="`mcpx join` shows what waits",
+        )
+    return proposal
 
 
 @asynccontextmanager

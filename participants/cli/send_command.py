@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -20,13 +20,9 @@ from participants.cli.access import (
 from participants.cli.addresses import DEFAULT_URL
 from participants.cli.commands import SendEnvelope
 from participants.cli.console import put, put_json
-from participants.cli.errors import CommandError, ExitCode, UsageRefused
+from participants.cli.errors import CommandError, UsageRefused
 from participants.cli.json_lines import parse_envelope, parse_object
 
-if TYPE_CHECKING:
-    from participants.client import EventStream
-
-ACCEPTED_WITHIN_S: Final = 10.0
 _MAX_INPUT_BYTES: Final = 4 << 20
 
 
@@ -97,37 +93,14 @@ async def send_one(access: Access, what: SendEnvelope) -> str:
     Send one envelope and return its id once it has come back, which is its acceptance.
 
     Raises:
-        CommandError: the gateway refused it, or did not say in time.
+        Refused, Closed, CommandError: see `wait_accepted`.
     """
+    from participants.cli.acceptance import wait_accepted
     from participants.client import Participant
 
     url = access.address.websocket_url
     async with Participant.connect(url, access.topic, access.token, reconnect=False) as me:
         events = me.events()
         id = await me.send(what.kind, what.payload, to=what.to, correlation_id=what.correlation_id)
-        try:
-            async with asyncio.timeout(ACCEPTED_WITHIN_S):
-                return await _wait_accepted(events, id)
-        except TimeoutError:
-            raise CommandError(
-                f"The gateway did not say within {ACCEPTED_WITHIN_S:g} s whether it took the envelope",
-                code=ExitCode.UNREACHABLE,
-            ) from None
-
-
-async def _wait_accepted(events: EventStream, id: str) -> str:
-    from participants.client import Disconnected
-    from participants.conversation import ErrorHeard
-    from participants.errors import Closed, Refused
-
-    async for event in events:
-        match event:
-            case ErrorHeard(correlation_id=about, error=code, message=message) if about == id:
-                raise Refused(code, message)
-            case Disconnected(code=code, reason=reason):
-                raise Closed(code, reason)
-            case _ if getattr(event, "id", getattr(event, "envelope_id", None)) == id:
-                return id
-            case _:
-                pass
-    raise CommandError("The connection ended before the envelope came back", code=ExitCode.UNREACHABLE)
+        await wait_accepted(events, id)
+        return id
