@@ -9,13 +9,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, assert_never
 
-import structlog
 from mcp.shared.exceptions import MCPError
 
 from participants.bridge.backoff import Backoff
 from participants.bridge.child import ChildCommand
 from participants.bridge.courier import Courier
 from participants.bridge.errors import RESTARTING
+from participants.bridge.log import log
 from participants.bridge.requests import (
     Answer,
     Ask,
@@ -45,8 +45,6 @@ from participants.inner_ids import (
 from participants.pacing import Pace
 from participants.switchboard import Member, Switchboard
 from schemas import JsonObject
-
-log: Final = structlog.get_logger(__name__)
 
 LEVELS_REMEMBERED: Final = 1024
 SUBSCRIBED_WITHIN_S: Final = 5.0

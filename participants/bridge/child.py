@@ -21,16 +21,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
-import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 
 from participants.bridge.errors import ChildNotStarted
 from participants.bridge.keeper import TO_DIE_S, TO_HEED_SIGTERM_S, TO_READ_END_OF_INPUT_S
 from participants.bridge.lines import NoMessage, encode_line, parse_line
+from participants.bridge.log import log
 from participants.bridge.stderr import StderrBudget
-
-log: Final = structlog.get_logger(__name__)
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Bytes of one message from a server; a longer one ends it, for nobody could be sent that."""
@@ -204,7 +202,9 @@ async def running(command: ChildCommand) -> AsyncGenerator[Child]:
 
 
 async def _start(command: ChildCommand) -> Child:
-    if shutil.which(command.argv[0], path=command.env.get("PATH", os.defpath)) is None:
+    # A name with a slash in it is looked for where the server runs, not where the bridge does.
+    program = command.argv[0] if "/" not in command.argv[0] else Path(command.cwd or "", command.argv[0])
+    if shutil.which(program, path=command.env.get("PATH", os.defpath)) is None:
         raise ChildNotStarted(command.name, "there is no such command")
     lifeline_of_keeper, lifeline = os.pipe()
     try:

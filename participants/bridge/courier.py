@@ -8,12 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-import structlog
-
+from participants.bridge.log import log
 from participants.errors import ParticipantError
 from schemas import JsonObject
-
-log: Final = structlog.get_logger(__name__)
 
 AT_MOST: Final = 1000
 """Notifications that may wait; a server that is faster loses the oldest."""
@@ -64,7 +61,7 @@ class Courier:
                     await self._deliver(method, params)
                 except ParticipantError as error:
                     log.warning("notification.not_sent", method=method, why=str(error))
-                except Exception:
+                except Exception:  # noqa: BLE001 - one that cannot be delivered must not keep the next
                     log.exception("notification.not_sent", method=method)
             if self._dropped:
                 log.warning("notifications.dropped", count=self._dropped)

@@ -10,15 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from participants.bridge.bridge import Bridge
 from participants.bridge.child import ChildCommand
 from participants.bridge.environment import child_environment
+from participants.bridge.log import log
 from participants.client import Participant
 from participants.eras import ServerFacts
-
-log: Final = structlog.get_logger(__name__)
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -6,19 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
-from typing import Final
 
-import structlog
 from mcp.shared.exceptions import MCPError
 
 from participants.bridge.backoff import Backoff
 from participants.bridge.child import Child, ChildCommand, running
 from participants.bridge.errors import BridgeError, ChildNotMet, ChildNotStarted
+from participants.bridge.log import log
 from participants.bridge.session import ChildSession, Heard
 from participants.eras import ServerFacts
 from schemas import JsonObject
-
-log: Final = structlog.get_logger(__name__)
 
 
 class State(StrEnum):
@@ -107,7 +104,7 @@ class Upkeep:
             except asyncio.CancelledError:
                 first.cancel()
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the next start may go well
                 if not first.done():
                     first.set_exception(error)
                     return

@@ -25,6 +25,7 @@ TOOLS = [
     {"name": "big", "inputSchema": {"type": "object"}},
     {"name": "ask", "inputSchema": {"type": "object"}},
     {"name": "touch", "inputSchema": {"type": "object"}},
+    {"name": "shout", "inputSchema": {"type": "object"}},
 ]
 
 
@@ -33,6 +34,7 @@ def call(id: Any, params: dict[str, Any], family: list[int]) -> None:
     if name == "die":
         os._exit(3)
     if name == "hang":
+        say({"method": "notifications/message", "params": {"level": "info", "data": "hanging"}})
         return
     if name == "pids":
         text = json.dumps([os.getpid(), *family])
@@ -40,6 +42,11 @@ def call(id: Any, params: dict[str, Any], family: list[int]) -> None:
         text = json.dumps(dict(os.environ))
     elif name == "big":
         text = "x" * params["arguments"]["bytes"]
+    elif name == "shout":
+        # Fifty lines are logged of that, 600 kB as JSON: more than any pipe holds.
+        sys.stderr.write(("\x01" * 2000 + "\n") * 100)
+        sys.stderr.flush()
+        text = "said"
     elif name == "touch":
         say({"method": "notifications/resources/updated", "params": {"uri": "test://thing"}})
         text = ""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import pytest
 import structlog
@@ -20,6 +22,7 @@ from mcp.shared.subscriptions import ToolsListChanged
 
 from participants.bridge import Backoff, Bridge, ChildCommand, ChildNotMet, ChildNotStarted, child_environment
 from participants.bridge import session as bridge_session
+from participants.bridge.log import log
 from participants.calling import topic_transport
 from participants.conversation import Notification
 from participants.eras import with_envelope
@@ -176,10 +179,12 @@ async def test_what_a_server_logs_during_a_call_reaches_the_caller() -> None:
 
 async def test_a_cancelled_call_is_cancelled_in_the_server() -> None:
     topic = MemoryTopic()
+    hanging: asyncio.Queue[Notification] = asyncio.Queue()
     with structlog.testing.capture_logs() as logs:
-        async with bridged(topic, *misbehaving()) as bridge, asyncio.timeout(SOON):
-            call = asyncio.create_task(asks(topic.join("alice"), "tools/call", calls("hang")))
-            await until(lambda: len(topic.members["files"].asked) == 1 and bool(bridge._in_flight))
+        async with bridged(topic, *misbehaving()), asyncio.timeout(SOON):
+            hang = asks(topic.join("alice"), "tools/call", calls("hang"), on_notification=hanging.put)
+            call = asyncio.create_task(hang)
+            await hanging.get()  # the server has it: what was not asked yet is not cancelled there
             call.cancel()
             await until(lambda: any("cancelled" in str(entry.get("line")) for entry in logs))
 
@@ -353,6 +358,46 @@ async def test_a_command_that_is_no_mcp_server_is_said_so(monkeypatch: pytest.Mo
             raise AssertionError("it serves")
 
 
+class BrokenStream:
+    """A log file on a full disk, until it is mended."""
+
+    def __init__(self) -> None:
+        self.is_broken = True
+        self.written = ""
+
+    def write(self, text: str) -> None:
+        if self.is_broken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.written += text
+
+    def flush(self) -> None: ...
+
+
+async def test_a_log_that_cannot_be_written_ends_no_server_and_is_counted() -> None:
+    topic, stream = MemoryTopic(), BrokenStream()
+    alice = topic.join("alice")
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(cast("TextIO", stream)))
+    try:
+        # It says something that is no message at once, and something on standard error at each of these.
+        async with bridged(topic, *misbehaving()) as bridge:
+            for method in ("resources/subscribe", "resources/unsubscribe") * 3:
+                await asks(alice, method, {"uri": "test://thing"})
+            assert bridge.upkeep.child is not None
+            words = bridge.upkeep.child.last_words
+            async with asyncio.timeout(SOON):
+                await until(lambda: len(words) == 6)
+            assert bridge.upkeep.restarts == 0
+            assert log.dropped >= 6
+            stream.is_broken = False
+            await asks(alice, "tools/list")  # which has a bad tool to tell of
+    finally:
+        structlog.reset_defaults()
+
+    assert re.search(r"log.lines_dropped +.*lines=\S*\d", stream.written)
+    assert "tool.left_out" in stream.written
+    assert log.dropped == 0
+
+
 # What stays as it is, and what does not get through
 
 
@@ -377,7 +422,7 @@ async def test_one_bad_tool_is_left_out_of_the_list_and_said_so() -> None:
             listed = await asks(topic.join("alice"), "tools/list")
 
     assert "broken" not in {tool["name"] for tool in listed["tools"]}
-    assert len(listed["tools"]) == 7
+    assert len(listed["tools"]) == 8
     assert [entry["tool"] for entry in logs if entry["event"] == "tool.left_out"] == ["broken"]
 
 

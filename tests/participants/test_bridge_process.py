@@ -169,6 +169,14 @@ async def test_a_command_that_does_not_exist_is_said_so() -> None:
             raise AssertionError("it started")
 
 
+async def test_a_command_with_a_slash_in_it_is_looked_for_where_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "server").symlink_to(sys.executable)
+    relative = ChildCommand(("./server", SERVER), child_environment(os.environ), tmp_path)
+
+    async with asyncio.timeout(SOON), running(relative) as child:
+        assert len(await family_of(child)) == 2
+
+
 async def test_what_a_server_says_last_is_kept_for_whoever_looks_for_the_reason() -> None:
     async with running(command("stops")) as child:
         await child.wait()

@@ -16,6 +16,7 @@ from participants import Participant, ProposalRejected, Request, RequestFailed
 from schemas import JsonObject
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.participants.cli.mcpx_process import mcpx_process, processes_with, run_mcpx
+from tests.participants.client_gateway import scripted_gateway
 
 STEP_S = 15.0
 CALL = {"name": "write", "arguments": {"text": "old"}}
@@ -215,6 +216,28 @@ async def test_approve_and_reject_decide_on_a_proposal_made_before(gateway: Gate
         assert "was seen" in gone.err
 
 
+async def test_a_rejection_that_comes_too_late_is_said_so_at_once() -> None:
+    async with scripted_gateway() as gateway:
+        env = {"MCPX_URL": gateway.url, "MCPX_TOPIC": "ops", "MCPX_TOKEN": "any"}
+        async with mcpx_process("reject", "prop", env=env) as ann:
+            visit = await gateway.next_visit()
+            await visit.welcome("ann", "mcp/*", others={"agent": ["mcp/proposal:*"], "bob": ["mcp/*"]})
+            proposal = {"method": "tools/call", "params": CALL, "expiresAt": None}
+            kind = "mcp/proposal:tools/call:write"
+            await visit.say(kind, proposal, sender="agent", to=["files"], id="proposal")
+            late = await visit.heard()
+            call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+            await visit.say(
+                "mcp/request:tools/call:write", call, sender="bob", to=["files"], correlation_id="proposal"
+            )
+            await visit.pass_on(late.data)
+
+            ended = await ann.end()
+
+    assert str(late.kind) == "mcp/reject:tools/call:write"
+    assert (ended.code, "too late" in ended.err) == (1, True), ended.err
+
+
 async def test_a_bridge_sees_the_variables_that_are_named_and_never_the_token(
     gateway: GatewayProcess, tmp_path: Path
 ) -> None:
@@ -248,6 +271,23 @@ async def test_a_bridge_sees_the_variables_that_are_named_and_never_the_token(
     assert "Traceback" not in ended.err
     assert ended.code == 130
     assert processes_with(marker) == []
+
+
+async def test_a_bridge_whose_log_nobody_reads_goes_on(gateway: GatewayProcess) -> None:
+    server = (sys.executable, str(Path(__file__).parents[1] / "bridge_servers.py"))
+    async with (
+        mcpx_process("bridge", "--", *server, env=env_of(gateway, "files", profile="server")),
+        enter(gateway, "ann", "full") as ann,
+    ):
+        async with asyncio.timeout(STEP_S):
+            events = ann.events()
+            while "files" not in ann.roster:
+                await anext(events)
+        for _ in range(3):
+            outcome = await ann.request(
+                "files", "tools/call", {"name": "shout", "arguments": {}}, timeout=STEP_S
+            )
+            assert outcome.result["content"][0]["text"] == "said"
 
 
 async def test_promote_and_revoke_change_a_connection_that_is_open(gateway: GatewayProcess) -> None:
