@@ -2,7 +2,8 @@
 The keys with which this machine may issue tokens, and check them.
 
 In this order: `MCPX_JWT_SECRET`, `MCPX_JWT_KEY_FILE`, the file that the gateway
-or `mcpx run` made in the state directory. Whoever holds one that signs can be
+or `mcpx run` made in the state directory. With `MCPX_JWKS_URL` alone there are
+none: the private keys are with whoever publishes that list. Whoever holds one that signs can be
 anybody in every topic, so only the operator's account may read it.
 """
 
@@ -90,7 +91,7 @@ class LocalKeys:
 
 def find_keys(env: Mapping[str, str], *, make: bool = False) -> LocalKeys | None:
     """
-    Return the keys of this machine; `None`: there are none, and `make` did not ask for one.
+    Return the keys of this machine; `None`: there are none, and `make` did not ask for one, or may not.
 
     Raises:
         CommandError: there are some, and they cannot be used.
@@ -101,6 +102,8 @@ def find_keys(env: Mapping[str, str], *, make: bool = False) -> LocalKeys | None
             keys, source = keys_from_secret(secret), "MCPX_JWT_SECRET"
         elif path := env.get("MCPX_JWT_KEY_FILE"):
             keys, source = _keys_of_file(Path(path).expanduser()), path
+        elif env.get("MCPX_JWKS_URL"):
+            return None  # a gateway with these settings would take no token signed by a key of this machine
         elif make:
             keys, source = keys_from_secret(make_secret(state_file.parent)), str(state_file)
         elif state_file.exists():
@@ -120,14 +123,21 @@ def find_keys(env: Mapping[str, str], *, make: bool = False) -> LocalKeys | None
     )
 
 
-def require_keys(env: Mapping[str, str]) -> LocalKeys:
+def require_keys(env: Mapping[str, str], *, make: bool = False) -> LocalKeys:
     """
-    Return the keys of this machine.
+    Return the keys of this machine; `make` makes one where there is none.
 
     Raises:
         CommandError: there are none, or they cannot be used.
     """
-    keys = find_keys(env)
+    keys = find_keys(env, make=make)
+    if keys is None and env.get("MCPX_JWKS_URL"):
+        raise CommandError(
+            "Tokens cannot be issued here",
+            why="MCPX_JWKS_URL is set: the gateway takes only tokens signed by whoever publishes those keys",
+            do="Use tokens of that issuer (--token-file, MCPX_TOKEN); or unset MCPX_JWKS_URL, and this"
+            " machine's own key is used",
+        )
     if keys is None:
         file = state_directory(env) / KEY_FILE
         raise CommandError(

@@ -92,13 +92,12 @@ def run(
         raise UsageRefused(str(error)) from error
     directory = make_state_directory(state_directory(os.environ)).resolve()
     with _only_one(directory):
-        from participants.cli.keys import find_keys
+        from participants.cli.keys import require_keys
         from participants.cli.logs import log_to
         from participants.cli.main_job import MainJob
         from participants.cli.tasks import until_told
 
-        keys = find_keys(os.environ, make=True)
-        assert keys is not None
+        keys = require_keys(os.environ, make=True)
         log_to(level="warning")
         cast = _cast(command or [], server, topic, person, workspace or directory / "workspace")
         job = MainJob(cast, keys, directory, _choose_port(port))

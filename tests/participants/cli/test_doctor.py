@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import threading
@@ -63,6 +64,19 @@ def test_a_key_that_is_too_short_is_wrong(mcpx: Mcpx, monkeypatch: pytest.Monkey
 
     assert ran.code == 1
     assert report(ran.out)["key"][0]["status"] == "wrong"
+
+
+def test_a_key_of_an_earlier_start_is_no_key_where_keys_are_published_elsewhere(
+    mcpx: Mcpx, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCPX_JWKS_URL", "https://issuer.example.org/jwks.json")
+
+    (found,) = check_key(os.environ)
+
+    assert (found.status, found.what) == (
+        Status.OK,
+        "The gateway fetches keys from MCPX_JWKS_URL; tokens are issued elsewhere",
+    )
 
 
 def test_a_key_file_that_others_can_read_is_wrong(tmp_path: Path) -> None:
