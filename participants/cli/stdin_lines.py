@@ -8,12 +8,10 @@ import threading
 from collections.abc import AsyncGenerator
 from typing import Final
 
+from participants.cli.errors import UsageRefused
+
 MAX_LINE_BYTES: Final = 4 << 20
 _AT_ONCE: Final = 65536
-
-
-class LineTooLong(ValueError):
-    """A line has more bytes than one may have."""
 
 
 async def stdin_lines(descriptor: int = 0) -> AsyncGenerator[str]:
@@ -26,7 +24,7 @@ async def stdin_lines(descriptor: int = 0) -> AsyncGenerator[str]:
     end of the program would keep the interpreter from shutting down.
 
     Raises:
-        LineTooLong: a line has more than 4 MiB.
+        UsageRefused: a line has more than 4 MiB.
     """
     loop = asyncio.get_running_loop()
     chunks: asyncio.Queue[bytes] = asyncio.Queue()
@@ -50,6 +48,8 @@ async def stdin_lines(descriptor: int = 0) -> AsyncGenerator[str]:
         for line in lines:
             yield line.decode(errors="replace").removesuffix("\r")
         if len(rest) > MAX_LINE_BYTES:
-            raise LineTooLong(f"a line has more than {MAX_LINE_BYTES} bytes")
+            raise UsageRefused(
+                "A line of standard input is too long", why=f"It has more than {MAX_LINE_BYTES} bytes"
+            )
     if rest:
         yield rest.decode(errors="replace")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from capabilities import CapabilitySet, KeyRing, TokenReader, keys_from_secret
+from participants.cli.credentials import refuse_secret_arguments
 from tests.participants.cli.conftest import Mcpx
 
 
@@ -106,6 +107,8 @@ def test_inspect_never_lets_a_claim_write_control_characters(mcpx: Mcpx, secret:
         ("send", "--topic=ops", "{token}"),
         ("join", "--token={token}"),
         ("join", "--token", "{token}"),
+        ("join", "--url", "http://127.0.0.1:1/#topic=ops&token={token}"),
+        ("send", "--topic", "ops", "my token is {token}."),
     ],
 )
 def test_a_token_as_an_argument_is_refused_and_not_repeated(
@@ -119,6 +122,12 @@ def test_a_token_as_an_argument_is_refused_and_not_repeated(
     assert "as an argument" in ran.err
     assert token not in ran.err + ran.out
     assert token[-20:] not in ran.err + ran.out
+
+
+def test_a_name_with_dots_in_it_is_no_token() -> None:
+    refuse_secret_arguments(
+        ["send", "--topic", "ops", "participants.conversation.events", "keyboard.minified.js"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,3 +204,19 @@ def test_an_invite_link_carries_its_token_in_the_fragment(mcpx: Mcpx, secret: st
     topic, token = (part.partition("=")[2] for part in kept.split("&"))
     assert topic == "team%2Fops"
     assert reader(secret).read_participant(token, time.time()).topics == ("team/ops",)
+
+
+@pytest.mark.parametrize(
+    "command", [("run",), ("token", "issue", "-p", "ann", "-t", "ops", "--profile", "full")]
+)
+def test_where_keys_are_published_elsewhere_no_token_is_issued_and_the_ways_on_are_named(
+    mcpx: Mcpx, secret: str, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("MCPX_JWKS_URL", "https://issuer.example.org/jwks.json")
+
+    ran = mcpx(*command)
+
+    assert ran.code == 1
+    assert "MCPX_JWKS_URL is set" in ran.err
+    assert "unset MCPX_JWKS_URL" in ran.err
+    assert ran.out == ""
