@@ -180,14 +180,16 @@ class Node:
         for held in list(self._holding):
             self._close_all(held.topic, CloseCode.RESTART)
 
-    async def drain_slowly(self, within_s: float) -> None:
+    async def drain_slowly(self, notice_s: float, within_s: float) -> None:
         """
         Take nobody in any more, and send everybody elsewhere a few at a time.
 
-        Who balances load hears first that this node is not ready; and a thousand
-        members do not fall upon the other nodes at once.
+        Whoever balances load has `notice_s` to hear that this node is not ready;
+        and a thousand members do not fall upon the other nodes at once.
         """
         self.is_draining = True
+        if self.connections:
+            await asyncio.sleep(notice_s)
         members = [member for held in self._holding for member in held.topic.members.values()]
         turns = min(round(within_s / _DRAIN_TURN_S), len(members))
         for turn in range(turns):

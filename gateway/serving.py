@@ -13,6 +13,9 @@ import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
 
+DRAIN_NOTICE_S: Final = 0.5
+"""How long a node that goes away only says so at `/readyz`, before it closes the first connection."""
+
 DRAIN_WITHIN_S: Final = 5.0
 """Over how long a node that goes away spreads the closes of its connections."""
 
@@ -46,7 +49,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if not self.was_interrupted:
             # While it still listens, so that whoever asks hears that it is not ready.
-            await self.config.loaded_app.state.node.drain_slowly(DRAIN_WITHIN_S)
+            await self.config.loaded_app.state.node.drain_slowly(DRAIN_NOTICE_S, DRAIN_WITHIN_S)
         await super().shutdown(sockets)
 
 

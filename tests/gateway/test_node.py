@@ -318,7 +318,7 @@ async def test_a_node_that_goes_away_gently_is_not_ready_first_and_closes_a_few_
     bench: Bench,
 ) -> None:
     members = [await bench.join(f"p{number}", "chat") for number in range(6)]
-    going = asyncio.create_task(bench.node.drain_slowly(0.15))
+    going = asyncio.create_task(bench.node.drain_slowly(0, 0.15))
     await asyncio.sleep(0)
     assert bench.node.is_draining
     assert not any(member.ended for member in members)
