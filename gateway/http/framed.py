@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import structlog
+
 from gateway.core import Member
 from gateway.http.turnstile import Pass
 from gateway.node import Node
 from gateway.transport import Deflater, FramedConnection
 from schemas import CLOSE_REASONS, CloseCode
+
+log = structlog.get_logger("gateway.websocket")
 
 
 class FramedOutbox:
@@ -88,7 +92,17 @@ class Seat:
         self._node, self._member, self._door, self._pass = node, member, door, used
 
     def received(self, data: bytes) -> None:
-        self._node.receive(self._member, data)
+        try:
+            self._node.receive(self._member, data)
+        except Exception:
+            # A fault of ours, and the edge of this connection: it ends, and the others go on.
+            log.exception(
+                "connection.failed",
+                topic=self._member.topic,
+                participant=self._member.id,
+                next="closed with 1011",
+            )
+            self._node.close(self._member, CloseCode.INTERNAL)
 
     def read_done(self) -> None:
         self._node.read_done()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
-from gateway.http.framed import FramedOutbox
+from structlog.testing import capture_logs
+
+from gateway.core import Member
+from gateway.http.framed import FramedOutbox, Seat
+from gateway.node import Node
 from gateway.transport import FramedConnection
 from schemas import CloseCode
 
@@ -74,3 +79,29 @@ def test_it_is_behind_when_nothing_has_left_for_too_long() -> None:
     assert not outbox.is_behind()
     connection.since = 10.1
     assert outbox.is_behind()
+
+
+class FaultyNode:
+    """Fails at each envelope, and records whom it closes."""
+
+    def __init__(self) -> None:
+        self.closed: list[tuple[Any, CloseCode]] = []
+
+    def receive(self, member: Any, data: bytes) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    def close(self, member: Any, code: CloseCode) -> None:
+        self.closed.append((member, code))
+
+
+def test_a_fault_of_ours_ends_the_one_connection_and_says_so() -> None:
+    node, member = FaultyNode(), SimpleNamespace(topic="ops", id="ann")
+    seat = Seat(cast("Node", node), cast("Member", member), cast("Any", None), cast("Any", None))
+
+    with capture_logs() as logs:
+        seat.received(b"{}")
+
+    assert node.closed == [(member, CloseCode.INTERNAL)]
+    assert [(line["event"], line["participant"], line["exc_info"]) for line in logs] == [
+        ("connection.failed", "ann", True)
+    ]
