@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,9 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings.read(os.environ, flags).with_secret()
         configure_logs(settings.log_format, settings.log_level)
-        config = _config(settings)
+        config = _config(settings, lambda: Settings.read(os.environ, flags))
         if settings.workers == 1:
             return _run_one(config)
+        # Workers read for themselves what does not stand in a flag, so that they can read it anew.
+        given = {name for name, value in flags.items() if value is not None}
+        os.environ.update(settings.environment(given))
         return _run_many(config, settings)
     except SettingsError as error:
         sys.stderr.write(f"gateway: refuses to start: {error}\n")
@@ -83,7 +87,6 @@ def _exit_status(app: Any) -> int:
 
 
 def _run_many(config: uvicorn.Config, settings: Settings) -> int:
-    os.environ.update(settings.environment())
     try:
         listener = config.bind_socket()
     except SystemExit as ending:
@@ -102,8 +105,9 @@ def _run_many(config: uvicorn.Config, settings: Settings) -> int:
     return EX_UNAVAILABLE if any(each.exitcode == STARTUP_FAILURE for each in workers.processes) else 0
 
 
-def _config(settings: Settings) -> uvicorn.Config:
-    app = create_app(settings)  # also where workers make their own: what is wrong shows here, once
+def _config(settings: Settings, reread: Callable[[], Settings]) -> uvicorn.Config:
+    # Also where workers make their own: what is wrong shows here, once.
+    app = create_app(settings, reread=reread)
     return uvicorn.Config(
         app if settings.workers == 1 else _FACTORY,
         factory=settings.workers > 1,
@@ -139,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
         "--redis", dest="redis_url", metavar="URL", help="share topics with other nodes over Redis"
     )
     parser.add_argument("--workers", type=int, help="processes that share the port; needs --redis")
+    parser.add_argument(
+        "--settings", dest="settings_file", type=Path, metavar="FILE", help="lines of MCPX_NAME=VALUE"
+    )
     parser.add_argument("--state-dir", type=Path, help="where key, audit log and rights are kept")
     parser.add_argument(
         "--metrics-port", type=int, help="serve /metrics there instead of to loopback peers here"

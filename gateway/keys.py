@@ -20,6 +20,7 @@ from capabilities import (
     keys_from_secret,
 )
 from gateway.errors import SettingsError
+from gateway.readers import AnyOf, Reader
 from gateway.settings import Settings
 
 log = structlog.get_logger("gateway.keys")
@@ -40,15 +41,16 @@ class Keys:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._refreshing: asyncio.Task[None] | None = None
-        self._profiles = settings.profiles()
-        self._reader: TokenReader | None = None
+        self._reader: Reader | None = None
         self._believed: dict[bytes, ParticipantClaims] = {}
         """By SHA-256 of the token; forgotten when the keys change."""
         if settings.jwks_url is None:
-            self._reader = self._read_configured()
+            self._reader = _read_configured(settings)
+        else:
+            settings.profiles()  # what is wrong with them shows before the start
 
     @property
-    def reader(self) -> TokenReader:
+    def reader(self) -> Reader:
         """The reader that tells whether a token is ours, as of now."""
         assert self._reader is not None, "start() comes first where keys are kept elsewhere"
         return self._reader
@@ -78,24 +80,39 @@ class Keys:
             SettingsError: they cannot be had: nobody could come in.
         """
         url = self._settings.jwks_url
+        if url is not None:
+            self.adopt(self._settings, await self.read(self._settings))
+            self._refreshing = asyncio.create_task(self._refresh(url), name="keys.refresh")
+
+    async def read(self, settings: Settings) -> Reader:
+        """
+        Return a reader with the keys that some settings name, as they are now.
+
+        Raises:
+            SettingsError: they cannot be had.
+        """
+        url = settings.jwks_url
         if url is None:
-            return
+            return _read_configured(settings)
         try:
-            await self.renew(url)
+            return _reader_of(settings, await _fetch(url))
         except _NO_KEYS as error:
             raise SettingsError("MCPX_JWKS_URL", f"no keys from {url} ({error})") from error
-        self._refreshing = asyncio.create_task(self._refresh(url), name="keys.refresh")
+
+    def adopt(self, settings: Settings, reader: Reader) -> None:
+        """Believe this reader from now on; what an earlier one believed is verified again."""
+        self._settings, self._reader = settings, reader
+        self._believed.clear()
 
     async def renew(self, url: str) -> None:
         """
-        Fetch the keys that hold from now on; what an earlier one signed is verified again.
+        Fetch the keys that hold from now on.
 
         Raises:
             httpx.HTTPError, httpx.InvalidURL, TokenSettingsError, ValueError: there
                 are none to be had; the earlier ones hold.
         """
-        self._reader = self._read(await _fetch(url))
-        self._believed.clear()
+        self.adopt(self._settings, _reader_of(self._settings, await _fetch(url)))
 
     async def stop(self) -> None:
         """Fetch no more."""
@@ -110,36 +127,39 @@ class Keys:
             try:
                 await self.renew(url)
                 pause = _REFRESH_S
-            except _NO_KEYS as error:
+            except (*_NO_KEYS, SettingsError) as error:
                 log.warning("keys.not_refreshed", url=url, why=str(error), next=f"again in {_RETRY_S:.0f} s")
                 pause = _RETRY_S
 
-    def _read_configured(self) -> TokenReader:
-        secret, file = self._settings.jwt_secret, self._settings.jwt_key_file
-        if secret is not None:
-            try:
-                return self._read(keys_from_secret(secret))
-            except TokenSettingsError as error:
-                raise SettingsError("MCPX_JWT_SECRET", str(error)) from error
-        assert file is not None, "with_secret() leaves no settings without a key"
-        try:
-            content = file.read_bytes()
-            is_jwks = content.lstrip()[:1] == b"{"
-            return self._read(keys_from_jwks(content) if is_jwks else keys_from_pem(content))
-        except (OSError, TokenSettingsError) as error:
-            raise SettingsError("MCPX_JWT_KEY_FILE", f"{file}: {error}") from error
 
-    def _read(self, keys: list[Key]) -> TokenReader:
-        settings = self._settings
-        return TokenReader(
-            KeyRing(keys),
-            settings.issuer,
-            settings.audience,
-            max_lifetime_s=settings.max_token_lifetime_s,
-            profiles=self._profiles,
-            participant_typ=settings.jwt_typ,
-            admin_typ=settings.admin_jwt_typ,
-        )
+def _read_configured(settings: Settings) -> Reader:
+    file = settings.jwt_key_file
+    if file is None:
+        try:
+            secrets = settings.token_secrets()
+            readers = [_reader_of(settings, keys_from_secret(secret)) for secret in secrets]
+        except TokenSettingsError as error:
+            raise SettingsError(str(settings.jwt_secret_file or "MCPX_JWT_SECRET"), str(error)) from error
+        assert readers, "with_secret() leaves no settings without a key"
+        return readers[0] if len(readers) == 1 else AnyOf(readers)
+    try:
+        content = file.read_bytes()
+        is_jwks = content.lstrip()[:1] == b"{"
+        return _reader_of(settings, keys_from_jwks(content) if is_jwks else keys_from_pem(content))
+    except (OSError, TokenSettingsError) as error:
+        raise SettingsError("MCPX_JWT_KEY_FILE", f"{file}: {error}") from error
+
+
+def _reader_of(settings: Settings, keys: list[Key]) -> TokenReader:
+    return TokenReader(
+        KeyRing(keys),
+        settings.issuer,
+        settings.audience,
+        max_lifetime_s=settings.max_token_lifetime_s,
+        profiles=settings.profiles(),
+        participant_typ=settings.jwt_typ,
+        admin_typ=settings.admin_jwt_typ,
+    )
 
 
 async def _fetch(url: str) -> list[Key]:

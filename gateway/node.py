@@ -315,6 +315,14 @@ class Node:
             raise AccessRevoked
         return Admission(claims, standing, held)
 
+    def change_limits(self, rate: Rate, max_topic_connections: int) -> None:
+        """Hold everybody to these from now on, who is here already too."""
+        self._rate, self._max_topic_connections = rate, max_topic_connections
+        for held in self._holding:
+            for member in held.topic.members.values():
+                for bucket in member.buckets:
+                    bucket.change(rate)
+
     def leave(self, member: Member) -> None:
         """A member's connection has ended, from whichever side; told twice, it counts once."""
         held = self._homes.pop(member.connection, None)

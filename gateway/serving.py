@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ class Server(uvicorn.Server):
     """Says where it listens, once it does; ends with a status, and not by the signal that asked it to end."""
 
     was_interrupted = False
+    _reloading: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -34,6 +37,8 @@ class Server(uvicorn.Server):
             self.handle_exit(number, frame)
 
         before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+        # One that comes before there is what to reload waits: a worker was started with it blocked.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         try:
             yield
         finally:
@@ -42,9 +47,22 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if self.started and self.servers and sockets is None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             log.info("gateway.started", host=host, port=port, next=f"http://{shown(host)}:{port}/")
+
+    def _reload(self) -> None:
+        self._reloading = asyncio.create_task(self._reload_after(self._reloading))
+
+    async def _reload_after(self, earlier: asyncio.Task[None] | None) -> None:
+        if earlier is not None:
+            await earlier
+        try:
+            await self.config.loaded_app.state.reloading.reload()
+        except Exception:  # the edge of a task that nobody awaits
+            log.exception("settings.reload_failed", next="restart when that is convenient")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if not self.was_interrupted:
@@ -56,6 +74,12 @@ class Server(uvicorn.Server):
 class _Worker(multiprocess.Process):
     """A process that shares the port with others."""
 
+    def start(self) -> None:
+        # Blocked signals stay so in what is started, and wait there until it knows what to do with them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        super().start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
@@ -64,7 +88,12 @@ class _Worker(multiprocess.Process):
 
 
 class Workers(Multiprocess):
-    """Several processes on one port, each of which goes away as one alone would."""
+    """Several processes on one port, each of which goes away, and reloads, as one alone would."""
+
+    def handle_hup(self) -> None:
+        for each in self.processes:
+            if each.pid is not None and each.exitcode is None:
+                os.kill(each.pid, signal.SIGHUP)
 
     def run(self) -> None:
         multiprocess.Process = _Worker  # type: ignore[misc]  # it knows no other way to say which

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Final
@@ -14,17 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from capabilities import Profiles
+from gateway.broker.redis_address import Login
 from gateway.core import Rate
 from gateway.errors import SettingsError
+from gateway.secret_files import HOW_TO_MAKE_ONE, check_secret, line_in, make_secret, secrets_in
+from gateway.variables import read_settings_file, read_variables
 from schemas import McpxError, parse_strictly
 
-MIN_SECRET_BYTES: Final = 32
 SECRET_FILE: Final = "jwt.secret"  # noqa: S105  # a file's name
-
-_NOT_OURS: Final = frozenset({"MCPX_TOKEN", "MCPX_ADMIN_TOKEN", "MCPX_URL", "MCPX_TOPIC"})
-"""Names that the command line reads; the gateway lets them pass."""
-
-_TEST_PREFIX: Final = "MCPX_TEST_"
 
 _PORT: Final = (0, 65_535, "must be 0 to 65535")
 _CONNECTIONS: Final = (0, 10**9, "must be 0, which is no bound, or at most 1000000000")
@@ -56,15 +52,32 @@ class Settings:
     port: int = 8080
     """0 takes a free one."""
     workers: int = 1
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
     """Without it topics live in this process's memory."""
     redis_prefix: str = "mcpx:"
+    redis_username: str | None = None
+    redis_password: str | None = field(default=None, repr=False)
+    redis_password_file: Path | None = None
+    redis_sentinel_username: str | None = None
+    """To the Sentinels; Redis itself has the ones above."""
+    redis_sentinel_password: str | None = field(default=None, repr=False)
+    redis_sentinel_password_file: Path | None = None
+    redis_ca_file: Path | None = None
+    """PEM, whom to believe over TLS; without it the system's."""
+    redis_cert_file: Path | None = None
+    """PEM, our own certificate, and below its key if that is apart."""
+    redis_key_file: Path | None = None
+    bus_secret: str | None = field(default=None, repr=False)
+    """What nodes sign for each other over Redis; without it, it comes from the token secret."""
+    bus_secret_file: Path | None = None
     state_dir: Path = field(default_factory=_default_state_dir)
     """Holds the key made at the first start, the audit log and, without Redis, promotions and revocations."""
     issuer: str = "mcpx"
     audience: str = "mcpx-gateway"
     jwt_secret: str | None = field(default=None, repr=False)
     """HS256 secret, at least 32 bytes of UTF-8."""
+    jwt_secret_file: Path | None = None
+    """A secret on each line: the first signs, all are believed."""
     jwt_key_file: Path | None = None
     """A PEM public key, or a JWKS document."""
     jwks_url: str | None = None
@@ -103,6 +116,8 @@ class Settings:
     log_format: str = "auto"
     """`console`, `json`, or `auto`: console on a terminal."""
     log_level: str = "info"
+    settings_file: Path | None = None
+    """Lines of NAME=VALUE, for what stands neither in a flag nor in the environment."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
@@ -112,18 +127,16 @@ class Settings:
         Raises:
             SettingsError: a name is unknown, or a value is wrong; it says which and why.
         """
-        given: dict[str, Any] = {}
-        for variable, value in environ.items():
-            if not variable.startswith("MCPX_") or variable in _NOT_OURS or variable.startswith(_TEST_PREFIX):
-                continue
-            reader = _READERS.get(variable)
-            if reader is None:
-                raise SettingsError(
-                    variable, "is no setting of this gateway; see docs/operations.md for their names"
-                )
-            if value != "":
-                given[variable.removeprefix("MCPX_").lower()] = reader(variable, value)
-        given.update({name: value for name, value in (flags or {}).items() if value is not None})
+        flags = {name: value for name, value in (flags or {}).items() if value is not None}
+        if _has_password(flags.get("redis_url", "")):
+            raise SettingsError(
+                "--redis",
+                "shows its password to everybody here; set MCPX_REDIS_URL or MCPX_REDIS_PASSWORD_FILE",
+            )
+        given = read_variables(environ) | flags
+        file = given.get("settings_file")
+        if file is not None:
+            given = read_variables(read_settings_file(file), str(file)) | given
         settings = cls(**given)
         settings._check()
         return settings
@@ -140,13 +153,27 @@ class Settings:
             if value is not None and not least <= value <= most:
                 raise SettingsError(f"MCPX_{name.upper()}", why)
         if self.jwt_secret is not None:
-            _check_secret("MCPX_JWT_SECRET", self.jwt_secret)
+            check_secret("MCPX_JWT_SECRET", self.jwt_secret)
         if self.jwt_typ == self.admin_jwt_typ:
             raise SettingsError("MCPX_JWT_TYP", "must not be what MCPX_ADMIN_JWT_TYP is")
-        given = [key for key in (self.jwt_secret, self.jwt_key_file, self.jwks_url) if key]
-        if len(given) > 1:
+        for alternatives in (
+            ("jwt_secret", "jwt_secret_file", "jwt_key_file", "jwks_url"),
+            ("bus_secret", "bus_secret_file"),
+            ("redis_password", "redis_password_file"),
+            ("redis_sentinel_password", "redis_sentinel_password_file"),
+        ):
+            if sum(getattr(self, name) is not None for name in alternatives) > 1:
+                names = [_variable(name) for name in alternatives]
+                raise SettingsError(names[0], f"give one of {', '.join(names)}")
+        if self.bus_secret is not None:
+            check_secret("MCPX_BUS_SECRET", self.bus_secret)
+        is_signed_elsewhere = self.jwt_key_file is not None or self.jwks_url is not None
+        has_bus_secret = self.bus_secret is not None or self.bus_secret_file is not None
+        if self.redis_url is not None and is_signed_elsewhere and not has_bus_secret:
             raise SettingsError(
-                "MCPX_JWT_SECRET", "give one of MCPX_JWT_SECRET, MCPX_JWT_KEY_FILE, MCPX_JWKS_URL"
+                "MCPX_BUS_SECRET",
+                "must be set: nodes sign what they tell each other over Redis, and without a token secret "
+                f"there is nothing to sign with; {HOW_TO_MAKE_ONE}",
             )
         for origin in self.allowed_origins:
             scheme, _, rest = origin.partition("://")
@@ -160,30 +187,73 @@ class Settings:
 
     def with_secret(self) -> Settings:
         """
-        Return settings that hold a key: the one configured, or the state directory's.
+        Return settings that name a key: the one configured, or the state directory's.
 
         The first start makes that one, mode 0600.
 
         Raises:
             SettingsError: the state directory or its key cannot be used.
         """
-        if self.jwt_secret or self.jwt_key_file or self.jwks_url:
+        if self.jwt_secret or self.jwt_secret_file or self.jwt_key_file or self.jwks_url:
             return self
         path = self.ready_state_dir() / SECRET_FILE
         if not path.exists():
-            _make_secret(path)
+            make_secret(path)
         try:
             if path.stat().st_mode & 0o077:
                 raise SettingsError(str(path), f"others may read it; run: chmod 600 {path}")
-            secret = path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(str(path), f"cannot be read ({error.strerror})") from error
-        except UnicodeDecodeError:
-            raise SettingsError(
-                str(path), "is no text in UTF-8; move it away, and the next start makes another"
-            ) from None
-        _check_secret(str(path), secret)
-        return replace(self, jwt_secret=secret)
+        named = replace(self, jwt_secret_file=path)
+        named.token_secrets()
+        return named
+
+    def token_secrets(self) -> tuple[str, ...]:
+        """
+        Return the secrets that tokens may be signed with, the one in force first; none with other keys.
+
+        Raises:
+            SettingsError: their file cannot be used.
+        """
+        if self.jwt_secret is not None:
+            return (self.jwt_secret,)
+        return secrets_in(self.jwt_secret_file) if self.jwt_secret_file is not None else ()
+
+    def bus_keys(self) -> tuple[bytes, ...]:
+        """
+        Return the keys with which nodes sign for each other: the oldest first, which signs.
+
+        While secrets are rotated every node believes all of them, and signs
+        with the one that those believe who have not heard of the new one.
+
+        Raises:
+            SettingsError: the file with the secrets cannot be used.
+        """
+        if self.bus_secret is not None:
+            given: tuple[str, ...] = (self.bus_secret,)
+        elif self.bus_secret_file is not None:
+            given = secrets_in(self.bus_secret_file)
+        else:
+            given = self.token_secrets()
+        # Another key is made of a token secret, so that neither passes for the other.
+        return tuple(sha256(b"mcpx bus " + secret.encode()).digest() for secret in reversed(given))
+
+    def redis_login(self) -> Login:
+        """
+        Return who we are to Redis.
+
+        Raises:
+            SettingsError: a file with a password cannot be read.
+        """
+        return Login(
+            self.redis_username,
+            self.redis_password or line_in(self.redis_password_file),
+            self.redis_sentinel_username,
+            self.redis_sentinel_password or line_in(self.redis_sentinel_password_file),
+            self.redis_ca_file,
+            self.redis_cert_file,
+            self.redis_key_file,
+        )
 
     def ready_state_dir(self) -> Path:
         """
@@ -215,12 +285,12 @@ class Settings:
         except (OSError, McpxError, msgspec.ValidationError) as error:
             raise SettingsError("MCPX_PROFILES_FILE", f"{self.profiles_file}: {error}") from error
 
-    def environment(self) -> dict[str, str]:
-        """Return these settings as `MCPX_*` variables, for worker processes."""
+    def environment(self, names: Collection[str] | None = None) -> dict[str, str]:
+        """Return these settings, or some of them by their fields' names, as `MCPX_*` variables."""
         variables: dict[str, str] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is None or value == ():
+            if value is None or value == () or (names is not None and each.name not in names):
                 continue
             if isinstance(value, tuple):
                 value = ",".join(value)
@@ -228,33 +298,12 @@ class Settings:
                 value = "on" if value else "off"
             elif isinstance(value, Rate):
                 value = f"{value.per_second}:{value.burst}"
-            variables[f"MCPX_{each.name.upper()}"] = str(value)
+            variables[_variable(each.name)] = str(value)
         return variables
 
 
-def _make_secret(path: Path) -> None:
-    """Make the key file whole or not at all: another process may start at the same moment."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-        aside.unlink()
-    except OSError as error:
-        raise SettingsError(str(path), f"cannot be made ({error.strerror})") from error
-
-
-def _check_secret(where: str, secret: str) -> None:
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        raise SettingsError(
-            where,
-            f"an HS256 secret has at least {MIN_SECRET_BYTES} bytes; make one: "
-            "python -c 'import secrets; print(secrets.token_hex(32))'",
-        )
+def _variable(name: str) -> str:
+    return f"MCPX_{name.upper()}"
 
 
 def _is_ipv6(host: str) -> bool:
@@ -265,94 +314,6 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-def _text(variable: str, value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise SettingsError(variable, "is no text in UTF-8") from None
-    return value
-
-
-def _path(_: str, value: str) -> Path:
-    return Path(value).expanduser()
-
-
-def _names(_: str, value: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(",") if name.strip())
-
-
-def _whole(variable: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise SettingsError(variable, f"{value!r} is no whole number") from None
-
-
-def _number(variable: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 < number < 1e12:
-        raise SettingsError(variable, f"{value!r} is no positive number")
-    return number
-
-
-def _rate(variable: str, value: str) -> Rate:
-    per_second, _, burst = value.partition(":")
-    rate = Rate(_number(variable, per_second), _number(variable, burst or per_second))
-    if rate.burst < 1:
-        raise SettingsError(variable, "a burst below 1 would let nothing through")
-    return rate
-
-
-def _switch(variable: str, value: str) -> bool:
-    if value not in ("on", "off"):
-        raise SettingsError(variable, f"{value!r} is neither on nor off")
-    return value == "on"
-
-
-def _one_of(*choices: str) -> Callable[[str, str], str]:
-    def read(variable: str, value: str) -> str:
-        if value not in choices:
-            raise SettingsError(variable, f"{value!r} is none of {', '.join(choices)}")
-        return value
-
-    return read
-
-
-_READERS: Final[Mapping[str, Callable[[str, str], Any]]] = {
-    "MCPX_HOST": _text,
-    "MCPX_PORT": _whole,
-    "MCPX_WORKERS": _whole,
-    "MCPX_REDIS_URL": _text,
-    "MCPX_REDIS_PREFIX": _text,
-    "MCPX_STATE_DIR": _path,
-    "MCPX_ISSUER": _text,
-    "MCPX_AUDIENCE": _text,
-    "MCPX_JWT_SECRET": _text,
-    "MCPX_JWT_KEY_FILE": _path,
-    "MCPX_JWKS_URL": _text,
-    "MCPX_JWT_TYP": _text,
-    "MCPX_ADMIN_JWT_TYP": _text,
-    "MCPX_MAX_TOKEN_LIFETIME_S": _whole,
-    "MCPX_ALLOWED_ORIGINS": _names,
-    "MCPX_ALLOWED_HOSTS": _names,
-    "MCPX_RATE_LIMIT": _rate,
-    "MCPX_JOIN_RATE": _rate,
-    "MCPX_MAX_TOKEN_CONNECTIONS": _whole,
-    "MCPX_MAX_ADDRESS_CONNECTIONS": _whole,
-    "MCPX_MAX_TOPIC_CONNECTIONS": _whole,
-    "MCPX_MAX_ENVELOPE_BYTES": _whole,
-    "MCPX_OUTBOX_BYTES": _whole,
-    "MCPX_OUTBOX_SECONDS": _number,
-    "MCPX_DEFLATE": _switch,
-    "MCPX_PING_INTERVAL_S": _number,
-    "MCPX_PING_TIMEOUT_S": _number,
-    "MCPX_HANDSHAKE_TIMEOUT_S": _number,
-    "MCPX_METRICS_PORT": _whole,
-    "MCPX_PROFILES_FILE": _path,
-    "MCPX_LOG_FORMAT": _one_of("auto", "console", "json"),
-    "MCPX_LOG_LEVEL": _one_of("debug", "info", "warning", "error"),
-}
-"""One reader per setting: `MCPX_` and the field's name."""
+def _has_password(url: str) -> bool:
+    login, at, _ = url.partition("://")[2].rpartition("@")
+    return bool(at) and ":" in login

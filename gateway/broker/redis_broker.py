@@ -39,8 +39,8 @@ class RedisBroker:
     """
     Topics, promotions and revocations in Redis, shared by every node with the same URL and prefix.
 
-    With `secret`, batches are signed, and what is not is dropped and counted;
-    all nodes have the same. Await `enter` directly: what comes after its
+    With a secret, batches are signed, and what is not is dropped and counted;
+    all nodes have the same (`Seal` says how they change it). Await `enter` directly: what comes after its
     snapshot is told in the next round of the event loop.
     """
 
@@ -61,7 +61,7 @@ class RedisBroker:
         """
         self._times, self._bounds = times or RedisTimes(), bounds or RedisBounds()
         self._clock = clock or SystemClock()
-        self._keys, self._seal, self._is_signing = Keys(prefix), Seal(secret), bool(secret)
+        self._keys, self._seal = Keys(prefix), Seal(secret)
         self._heard: dict[str, Replica] = {}
         self._chores = Chores()
         self._place = place = Place.parse(url, login)
@@ -92,11 +92,15 @@ class RedisBroker:
             "address": str(self._place),
             **({"trouble": store.trouble} if store.trouble is not None else {}),
             **({"shards": others} if others else {}),
-            "signed": self._is_signing,
+            "signed": self._seal.is_signing,
             "forged": self._listening.forged if self._beating is not None else 0,
             "topics_heard": len(self._heard),
             **store.facts,
         }
+
+    def change_secrets(self, secrets: Sequence[bytes]) -> None:
+        """Sign with the first of these from now on, and believe all of them and the earlier ones."""
+        self._seal.change_keys(secrets)
 
     # Life
 

@@ -56,20 +56,33 @@ _amendments: Final = msgspec.msgpack.Decoder(list[dict[str, Any]])
 
 
 class Seal:
-    """Signs batches and reads them. Without a key it signs nothing and believes everybody."""
+    """
+    Signs batches and reads them. Without a key it signs nothing and believes everybody.
 
-    def __init__(self, key: bytes = b"") -> None:
-        self._key = key
+    The first key signs, all are believed, for nodes do not change theirs at
+    the same moment.
+    """
 
-    def _seal(self, topic: bytes, node: bytes, number: bytes, payload: bytes) -> bytes:
-        if not self._key:
-            return b"-"
-        return hmac.digest(self._key, b"\0".join((topic, node, number, payload)), "sha256").hex().encode()
+    def __init__(self, *keys: bytes) -> None:
+        self._keys = tuple(key for key in keys if key)
+
+    @property
+    def is_signing(self) -> bool:
+        """Whether there is a key."""
+        return bool(self._keys)
+
+    def change_keys(self, keys: Sequence[bytes]) -> None:
+        """Sign with the first of these, and go on believing the earlier ones."""
+        self._keys = tuple(dict.fromkeys((*keys, *self._keys)))
+
+    def _is_ours(self, seal: bytes, *parts: bytes) -> bool:
+        return not self._keys or any(hmac.compare_digest(seal, _sign(key, *parts)) for key in self._keys)
 
     def close(self, topic: str, node: str, number: int, entries: Sequence[Entry]) -> bytes:
         """Return a batch as it is stored."""
         payload, who, nth = _encode(entries), node.encode(), b"%d" % number
-        return b" ".join((who, nth, self._seal(topic.encode(), who, nth, payload), payload))
+        seal = _sign(self._keys[0], topic.encode(), who, nth, payload) if self._keys else b"-"
+        return b" ".join((who, nth, seal, payload))
 
     def open(self, topic: str, stored: bytes) -> Batch:
         """
@@ -80,7 +93,7 @@ class Seal:
         """
         try:
             node, number, seal, payload = stored.split(b" ", 3)
-            if self._key and not hmac.compare_digest(seal, self._seal(topic.encode(), node, number, payload)):
+            if not self._is_ours(seal, topic.encode(), node, number, payload):
                 raise Forged
             return Batch(node.decode(), int(number), _entries.decode(payload))
         except (ValueError, msgspec.MsgspecError) as error:
@@ -98,6 +111,10 @@ class Seal:
             return epoch.decode(), int(first), self.open(topic, stored)
         except ValueError as error:
             raise Forged from error
+
+
+def _sign(key: bytes, *parts: bytes) -> bytes:
+    return hmac.digest(key, b"\0".join(parts), "sha256").hex().encode()
 
 
 @dataclass(frozen=True, slots=True)

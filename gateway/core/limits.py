@@ -30,6 +30,10 @@ class Bucket:
         self._per_second, self._burst = rate.per_second, rate.burst
         self._level, self._at = rate.burst, now
 
+    def change(self, rate: Rate) -> None:
+        """Go on at another rate, with what there is."""
+        self._per_second, self._burst = rate.per_second, rate.burst
+
     def take(self, now: float) -> int:
         """
         Take one token. Return 0 if there was one, else the milliseconds until there is.

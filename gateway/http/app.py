@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -19,12 +18,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.audit import AuditLog
-from gateway.broker.memory import MemoryBroker
-from gateway.broker.protocol import Broker
-from gateway.broker.redis_broker import RedisBroker
-from gateway.broker.state_file import StateFile
+from gateway.broker.choice import broker_for
 from gateway.clock import Clock, SystemClock
-from gateway.errors import AuditUnavailable, GatewayError, SettingsError
+from gateway.errors import AuditUnavailable, GatewayError
 from gateway.http.admin import admin_routes
 from gateway.http.documents import document_routes
 from gateway.http.guard import Guard, HostCheck
@@ -38,6 +34,7 @@ from gateway.keys import Keys
 from gateway.logs import configure_logs
 from gateway.metrics import Metrics
 from gateway.node import Node
+from gateway.reload import Reloading
 from gateway.settings import Settings
 from gateway.transport import HttpTransport
 
@@ -49,9 +46,13 @@ def new_id() -> str:
     return str(uuid4())
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, reread: Callable[[], Settings] | None = None
+) -> Starlette:
     """
     Build the gateway's application; its lifespan starts and stops the node.
+
+    `reread` reads the settings as they are now, for `app.state.reloading`.
 
     Raises:
         SettingsError: a file that the settings name is missing or wrong.
@@ -60,9 +61,10 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
     settings = settings.with_secret()
     keys = Keys(settings)
     metrics = Metrics()
+    broker = broker_for(settings, clock)
     audit = AuditLog(settings.ready_state_dir() / "audit.jsonl", clock.now)
     node = Node(
-        _broker(settings, clock),
+        broker,
         id=secrets.token_hex(6),
         clock=clock,
         new_id=new_id,
@@ -130,6 +132,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.node = node
+    app.state.reloading = Reloading(
+        settings, reread or (lambda: settings), keys=keys, guard=guard, door=door, node=node
+    )
     metrics.gauge("connections", "Connections on this node", lambda: node.connections)
     metrics.gauge("outbox_bytes", "Bytes that wait for slow connections", lambda: node.waiting_bytes)
     metrics.gauge("topics", "Topics that this node hears", lambda: len(node.topics))
@@ -163,26 +168,8 @@ def _settle_memory() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _broker(settings: Settings, clock: Clock) -> Broker:
-    if settings.redis_url is None:
-        state = StateFile(settings.ready_state_dir() / "rights.json")
-        return MemoryBroker(new_epoch=lambda: secrets.token_hex(4), state=state)
-    # Nodes that share topics share the secret that signs tokens; what they sign
-    # for each other is another key made of it, so that neither passes for the other.
-    secret = hashlib.sha256(b"mcpx bus " + (settings.jwt_secret or "").encode()).digest()
-    try:
-        return RedisBroker(
-            settings.redis_url,
-            prefix=settings.redis_prefix,
-            clock=clock,
-            secret=secret if settings.jwt_secret else b"",
-        )
-    except ValueError as error:
-        raise SettingsError("MCPX_REDIS_URL", str(error)) from None
-
-
 def from_environment() -> Starlette:
     """Build the application in a worker process, from `MCPX_*`."""
     settings = Settings.read(os.environ)
     configure_logs(settings.log_format, settings.log_level)
-    return create_app(settings)
+    return create_app(settings, reread=lambda: Settings.read(os.environ))

@@ -17,9 +17,9 @@ _NAME_AND_PORT = re.compile(r"(.*):(\d{1,5})", re.ASCII)
 _DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Guard:
-    """The hosts this gateway answers as, and the pages that may use it."""
+    """The hosts this gateway answers as, and the pages that may use it; settings may change both."""
 
     hosts: frozenset[str]
     """Names without port, in lower case."""
@@ -33,6 +33,10 @@ class Guard:
         names = _LOOPBACK | {_as_in_url(name) for name in (*own, *hosts)}
         known = {origin for text in origins if (origin := parse_origin(text)) is not None}
         return cls(frozenset(names), frozenset(known))
+
+    def adopt(self, other: Guard) -> None:
+        """Guard as another one would from now on."""
+        self.hosts, self.origins = other.hosts, other.origins
 
     def knows_host(self, header: str | None) -> bool:
         """Whether the `Host` header names this gateway; another name is how DNS rebinding comes in."""

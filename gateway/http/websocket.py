@@ -91,6 +91,10 @@ class WebSocketDoor:
             return
         await self._serve(admission, mode, used, scope, receive, send)
 
+    def change_limits(self, limits: DoorLimits) -> None:
+        """Hold whoever comes from now on to these limits."""
+        self._turnstile.change(limits)
+
     async def _admit(self, topic: str, claims: ParticipantClaims, scope: Scope) -> Admission:
         """
         Ask the node.

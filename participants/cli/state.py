@@ -63,14 +63,14 @@ def make_secret(directory: Path) -> str:
 
 def read_secret(path: Path) -> str:
     """
-    Return the secret in a file that only its owner may read.
+    Return the secret in a file that only its owner may read: that of its first line, which signs.
 
     Raises:
         CommandError: it cannot be read, or others may read it.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="ascii").strip().split("\n", 1)[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(
             f"The key file {path} cannot be read",

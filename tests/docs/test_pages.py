@@ -64,7 +64,7 @@ def test_the_makefile_names_its_targets() -> None:
 
 
 def test_the_settings_page_has_every_setting() -> None:
-    source = (ROOT / "gateway" / "settings.py").read_text()
+    source = (ROOT / "gateway" / "variables.py").read_text()
     settings = set(re.findall(r'^    "(MCPX_[A-Z_]+)": ', source, flags=re.MULTILINE))
     page = (ROOT / "docs" / "operations.md").read_text()
 

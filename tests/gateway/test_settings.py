@@ -96,7 +96,7 @@ def test_the_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path
     first, second = settings.with_secret(), settings.with_secret()
 
     path = tmp_path / "state" / "jwt.secret"
-    assert first.jwt_secret == second.jwt_secret == path.read_text().strip()
+    assert first.token_secrets() == second.token_secrets() == (path.read_text().strip(),)
     assert len(path.read_text().strip()) == 64
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

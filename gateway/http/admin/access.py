@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from capabilities import TokenReader, TokenRefusal, TokenRefused, is_revoked
+from capabilities import TokenRefusal, TokenRefused, is_revoked
 from gateway.broker.protocol import Broker
 from gateway.clock import Clock
 from gateway.http.admin.rules import Admin
 from gateway.http.bearer import bearer_token
 from gateway.http.problems import Problem, ProblemCode
+from gateway.readers import Reader
 
 
 class AdminAccess:
     """Lets admins in by their bearer tokens, and nobody else."""
 
-    def __init__(self, broker: Broker, tokens: Callable[[], TokenReader], clock: Clock) -> None:
+    def __init__(self, broker: Broker, tokens: Callable[[], Reader], clock: Clock) -> None:
         """`tokens` returns the reader with the keys that hold now."""
         self._broker, self._tokens, self._clock = broker, tokens, clock
 
@@ -49,7 +50,7 @@ class AdminAccess:
         return Admin(claims, revocations)
 
 
-def _is_participant(reader: TokenReader, token: str, now: float) -> bool:
+def _is_participant(reader: Reader, token: str, now: float) -> bool:
     try:
         reader.read_participant(token, now)
     except TokenRefused:

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from capabilities import TokenReader
 from gateway.audit import AuditLog
 from gateway.broker.protocol import Broker
 from gateway.clock import Clock
@@ -21,6 +20,7 @@ from gateway.http.admin.rules import Admin
 from gateway.http.admin.watching import Views
 from gateway.http.problems import Problem
 from gateway.metrics import Metrics
+from gateway.readers import Reader
 from schemas import documents
 
 log = structlog.get_logger("gateway.admin")
@@ -42,7 +42,7 @@ ADMIN_OPERATIONS: Final = (
 
 def admin_routes(
     broker: Broker,
-    tokens: Callable[[], TokenReader],
+    tokens: Callable[[], Reader],
     audit: AuditLog,
     clock: Clock,
     metrics: Metrics,

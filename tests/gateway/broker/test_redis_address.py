@@ -142,7 +142,8 @@ async def test_over_tls_both_ends_show_a_certificate_and_a_user_logs_in(tmp_path
         *("--tls-port", str(port), "--tls-ca-cert-file", str(made.ca)),
         *("--tls-cert-file", str(made.cert), "--tls-key-file", str(made.key)),
     )
-    user = ("--user", "mcpx", "on", ">geheim", "~mcpx:*", "&mcpx:*", "+@all", "--user", "default", "off")
+    rights = ("+@all", "-@dangerous", "+info", "+config|get", "+cluster")  # as docs/operations.md has them
+    user = ("--user", "mcpx", "on", ">geheim", "~mcpx:*", "&mcpx:*", *rights, "--user", "default", "off")
     with running_redis(tmp_path, options=(*tls, *user)):
         url = f"rediss://127.0.0.1:{port}"
         login = Login(
