@@ -122,6 +122,10 @@ faults: install system ## Inject every fault ROUNDS times while members talk; FA
 	$(call need,cc=build-essential)
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) $(FAULTS)
 
+.PHONY: linearise
+linearise: install system ## Promote, demote and revoke TRIALS times on two nodes under load; nothing may pass too late
+	$(BIN)/python -m tests.linearising $(or $(TRIALS),10000)
+
 .PHONY: bench
 bench: install system ## Measure the gateway beside its peers for half an hour; docs/ gets the results
 	$(call need,gcc=build-essential node=nodejs npm=npm)
