@@ -1,3 +1,41 @@
 """The router's rules, pure: an intent and a catalogue in, a route out."""
 
-__all__: list[str] = []
+from router_agent.core.encoder import Encoder
+from router_agent.core.filler import Evidence, Filled, fill
+from router_agent.core.fitting import calibration_error, fit
+from router_agent.core.gate import Gate, Logistic
+from router_agent.core.intents import Intent
+from router_agent.core.planning import Monolithic, Plan, Strategy
+from router_agent.core.router import DEFAULT_POLICY, EVERY_CALL, Policy, Router
+from router_agent.core.routes import Alternative, Call, Decision, Missing, Route
+from router_agent.core.selector import Selected, select
+from router_agent.core.tools import Catalogue, Tool, clean
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "EVERY_CALL",
+    "Alternative",
+    "Call",
+    "Catalogue",
+    "Decision",
+    "Encoder",
+    "Evidence",
+    "Filled",
+    "Gate",
+    "Intent",
+    "Logistic",
+    "Missing",
+    "Monolithic",
+    "Plan",
+    "Policy",
+    "Route",
+    "Router",
+    "Selected",
+    "Strategy",
+    "Tool",
+    "calibration_error",
+    "clean",
+    "fill",
+    "fit",
+    "select",
+]

@@ -65,7 +65,7 @@ def clauses_of(text: str) -> list[Clause]:
     for hit in _SEAMS.finditer(text):
         if any(start < hit.end() and hit.start() < end for start, end in hidden):
             continue
-        if _is_wish(text[hit.end() :]):
+        if is_wish(text[hit.end() :]):
             cuts.append(hit.end())
     if len(cuts) > MOST:
         return [Clause(text, 0, len(text))]
@@ -96,7 +96,8 @@ def condition_at_end(text: str) -> str:
     return f"{hit['word'].lower()} {hit['what'].strip()}"
 
 
-def _is_wish(rest: str) -> bool:
+def is_wish(rest: str) -> bool:
+    """Whether a text begins with a verb or a question of its own, politeness aside."""
     while (shorter := _POLITE.sub("", rest.lstrip(" ,"))) != rest:
         rest = shorter
     rest = re.sub(r"^(?:if|unless|in case)\s[^,]{2,80},\s*(?:then\s+)?", "", rest, flags=re.IGNORECASE)

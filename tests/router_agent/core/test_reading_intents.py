@@ -143,5 +143,8 @@ def test_any_text_can_be_read(text: str) -> None:
 
     for one in (*intent.marked, *intent.names, *intent.chunks):
         assert intent.text[one.start : one.end] == one.text
-    assert all(0 <= one.start < one.end <= len(intent.text) for one in (*intent.numbers, *intent.moments))
+    spans = [(one.start, one.end) for one in intent.numbers] + [
+        (one.start, one.end) for one in intent.moments
+    ]
+    assert all(0 <= start < end <= len(intent.text) for start, end in spans)
     assert clauses_of(intent.text)

@@ -1,0 +1,232 @@
+"""The router in a topic: hears intents, routes them by the tools that are there, and carries them out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+from capabilities import EMPTY, CapabilitySet
+from participants import (
+    Chat,
+    Disconnected,
+    EventsDropped,
+    NotificationSeen,
+    Participant,
+    ParticipantError,
+    Peer,
+    Presence,
+    Welcome,
+)
+from router_agent.asking import Questions
+from router_agent.authority import Way, in_view
+from router_agent.core import Decision, Route
+from router_agent.core.addressing import wishes_in
+from router_agent.core.clauses import is_wish
+from router_agent.core.directory import Directory
+from router_agent.core.explaining import explained, harmless, quoted, told
+from router_agent.core.limits import Allowance
+from router_agent.core.scanning import intents_in
+from router_agent.errors import IntentRefused
+from router_agent.executing import Step, carry_out
+from router_agent.keeping import Keeper
+from router_agent.service import Service
+from router_agent.thinking import Thinker
+
+_log: Final = logging.getLogger(__name__)
+
+LIST_CHANGED: Final = "notifications/tools/list_changed"
+WORKING_AT_ONCE: Final = 16
+"""Messages in chat that are worked on at once; further ones are answered with a refusal."""
+
+
+class RouterAgent:
+    """
+    One participant that turns plain words into calls, with the rights of who uttered them.
+
+        agent = RouterAgent(me, Thinker(open_router()))
+        async with me: await agent.run()
+    """
+
+    def __init__(
+        self,
+        me: Participant,
+        thinker: Thinker,
+        *,
+        today: Callable[[], date] = date.today,
+        allowance: Allowance | None = None,
+    ) -> None:
+        """Made before the participant's block is entered, it misses nothing; `today` dates words."""
+        self._me, self._thinker, self._today = me, thinker, today
+        self._allowance = allowance or Allowance()
+        self._peers: dict[str, Peer] = {}
+        self._directory = Directory()
+        self._catalogue_changed = asyncio.Event()
+        self._keeper = Keeper(me, self._directory, self._catalogue_changed.set)
+        self._questions = Questions()
+        self._working: set[asyncio.Task[None]] = set()
+        # Opened before anything is awaited, so that nothing after the welcome is missed.
+        self._events = me.events()
+        service = Service(self._route_for, self._execute_for)
+        me.on_request(service.answer)
+
+    @property
+    def directory(self) -> Directory:
+        """The tools that are offered now."""
+        return self._directory
+
+    async def wait_offered(self, *participants: str) -> None:
+        """Return when each of these has told its tools; the caller bounds the wait."""
+        while not all(one in self._directory for one in participants):
+            self._catalogue_changed.clear()
+            await self._catalogue_changed.wait()
+
+    async def run(self) -> None:
+        """Take part until the connection ends for good, or the task is cancelled."""
+        try:
+            async for event in self._events:
+                match event:
+                    case Welcome(you=you, others=others):
+                        self._welcomed([you, *others])
+                    case Presence(event=change, peer=peer):
+                        self._moved(change, peer)
+                    case NotificationSeen(method=method, sender=sender) if method == LIST_CHANGED:
+                        if sender in self._peers and sender != self._me.id:
+                            self._keeper.refresh(sender)
+                    case Chat() if event.sender != self._me.id:
+                        self._hear(event)
+                    case Disconnected(final=False):
+                        self._directory.clear()
+                    case EventsDropped():
+                        self._welcomed(list(self._me.roster.values()))
+                    case _:
+                        pass
+        finally:
+            for task in self._working:
+                task.cancel()
+            if self._working:
+                await asyncio.wait(self._working)
+            await self._keeper.close()
+
+    # Who is here
+
+    def _welcomed(self, peers: list[Peer]) -> None:
+        for gone in set(self._peers) - {peer.id for peer in peers}:
+            self._keeper.left(gone)
+        self._peers = {peer.id: peer for peer in peers}
+        for peer in peers:
+            self._keeper.arrived(peer)
+
+    def _moved(self, change: str, peer: Peer) -> None:
+        if change == "leave":
+            self._peers.pop(peer.id, None)
+            self._keeper.left(peer.id)
+            return
+        known = self._peers.get(peer.id)
+        self._peers[peer.id] = peer
+        if known is None or peer.id not in self._directory:
+            self._keeper.arrived(peer)
+
+    def _rights_of(self, asker: str) -> CapabilitySet:
+        """What an asker holds now; one who is not here holds nothing."""
+        peer = self._peers.get(asker)
+        return peer.capabilities if peer is not None else EMPTY
+
+    # Intents over MCP
+
+    async def _route_for(self, asker: str, intent: str) -> dict[str, Any]:
+        try:
+            return told(await self._routed(asker, intent))
+        except IntentRefused as refused:
+            return {"error": {"type": refused.code, "message": refused.message}}
+
+    async def _execute_for(self, asker: str, intent: str) -> dict[str, Any]:
+        try:
+            route = await self._routed(asker, intent)
+        except IntentRefused as refused:
+            return {"error": {"type": refused.code, "message": refused.message}}
+        steps = [step.told() async for step in carry_out(self._me, route, asker, self._rights_of(asker))]
+        return {"route": told(route), "steps": steps}
+
+    async def _routed(self, asker: str, intent: str) -> Route:
+        now = asyncio.get_running_loop().time()
+        if not self._allowance.takes(asker, now):
+            raise IntentRefused("rate_limited", "You ask too often; try again in a minute.")
+        view = in_view(self._directory.catalogue, self._me.capabilities, self._rights_of(asker), asker)
+        return await self._thinker.route(intent, view, self._today())
+
+    # Intents in chat
+
+    def _hear(self, chat: Chat) -> None:
+        now = asyncio.get_running_loop().time()
+        wishes = wishes_in(chat.text, chat.to, self._me.id)
+        if self._questions.is_open(chat.sender, now) and self._is_answer(chat, wishes):
+            whole = self._questions.answered(chat.sender, wishes[0] if wishes else chat.text, now)
+            wishes = [whole] if whole else wishes
+        if not wishes:
+            return
+        if len(self._working) >= WORKING_AT_ONCE:
+            _log.warning("intent.refused", extra={"asker": chat.sender, "reason": "busy"})
+            return
+        task = asyncio.create_task(self._work(chat, wishes), name="router.chat")
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    def _is_answer(self, chat: Chat, wishes: list[str]) -> bool:
+        """Whether a message answers a question: said to the router, and no wish of its own."""
+        if intents_in(chat.text):
+            return False
+        said = wishes[0] if wishes else (chat.text if chat.correlation_id else "")
+        return bool(said) and not is_wish(said)
+
+    async def _work(self, chat: Chat, wishes: list[str]) -> None:
+        try:
+            for wish in wishes[:5]:
+                await self._serve(chat, wish)
+        except ParticipantError as error:
+            _log.warning("intent.not_served", extra={"asker": chat.sender, "why": str(error)})
+        except Exception:  # noqa: BLE001 - the edge of a task: one message's fault harms no other
+            _log.exception("intent.failed", extra={"asker": chat.sender})
+
+    async def _serve(self, chat: Chat, wish: str) -> None:
+        try:
+            route = await self._routed(chat.sender, wish)
+        except IntentRefused as refused:
+            await self._say(chat, refused.message)
+            return
+        if route.decision is Decision.ASK:
+            now = asyncio.get_running_loop().time()
+            self._questions.ask(chat.sender, route, now)
+            await self._say(chat, f"{explained(route)}\n{harmless(route.question)}")
+            return
+        if route.decision is Decision.NONE:
+            await self._say(chat, route.reason)
+            return
+        await self._say(chat, explained(route))
+        async for step in carry_out(self._me, route, chat.sender, self._rights_of(chat.sender)):
+            await self._say(chat, report_of(step, chat.sender))
+
+    async def _say(self, about: Chat, text: str) -> None:
+        """Answer in chat; who may not chat stays silent, and the call is made all the same."""
+        try:
+            await self._me.chat(text, correlation_id=about.id, format="markdown")
+        except ParticipantError as error:
+            _log.debug("answer.not_said", extra={"why": str(error)})
+
+
+def report_of(step: Step, asker: str) -> str:
+    """Say what came of one call; a result is quoted as data."""
+    name = f"{step.call.tool.participant}: {step.call.tool.name}"
+    if step.way is Way.NEITHER:
+        return harmless(f"{name}: neither {asker} nor I may ask for that.")
+    if step.error is not None:
+        return harmless(f"{name}: {step.error}")
+    assert step.outcome is not None
+    consent = ""
+    if step.outcome.fulfilled_by is not None:
+        changes = ", with changes" if step.outcome.edited else ""
+        consent = f" ({step.outcome.fulfilled_by} approved it{changes})"
+    verdict = "answered" if step.is_done else "failed"
+    return harmless(f"{name} {verdict}{consent}:\n") + quoted(step.outcome.result)

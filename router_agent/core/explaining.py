@@ -1,0 +1,96 @@
+"""Tells people what the router does: the tool, each value and where it comes from, how sure it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from router_agent.core.filler import Evidence
+from router_agent.core.routes import Call, Decision, Route
+from router_agent.core.tools import clean
+
+LONGEST_VALUE: Final = 120
+LONGEST_RESULT: Final = 1_500
+
+
+def explained(route: Route) -> str:
+    """Return a route in words, one line a call and one a value; plain text, no intent in it."""
+    lines = [route.reason]
+    for call in route.calls if route.decision is not Decision.NONE else ():
+        lines.append(f"- {call.tool.participant}: {call.tool.name}, {call.confidence:.0%} sure")
+        lines += [f"  {_value(call, one)}" for one in call.evidence]
+        lines += [f"  {'.'.join(one.path)}: missing" for one in call.missing]
+        if call.alternatives:
+            others = ", ".join(f"{one.participant}: {one.tool}" for one in call.alternatives)
+            lines.append(f"  instead of: {others}")
+    return harmless("\n".join(lines))
+
+
+def told(route: Route) -> dict[str, Any]:
+    """Return a route as JSON, for callers that are programs."""
+    return {
+        "intent": route.intent,
+        "decision": str(route.decision),
+        "reason": route.reason,
+        "question": route.question,
+        "confidence": round(route.confidence, 4),
+        "calls": [_told_call(call) for call in route.calls],
+        "timings": {name: round(spent, 3) for name, spent in route.timings.items()},
+    }
+
+
+def quoted(result: Mapping[str, Any]) -> str:
+    """
+    Return a tool's result for chat, in a fence that nothing in it can close.
+
+    It is data: whoever reads the chat for intents skips what is fenced, and the marker is broken
+    besides, for readers that do not.
+    """
+    texts = [
+        str(part.get("text", ""))
+        for part in result.get("content", ())
+        if isinstance(part, Mapping) and part.get("type") == "text"
+    ]
+    text = "\n".join(texts) or json.dumps(result.get("structuredContent", {}), ensure_ascii=False)
+    text = "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
+    if len(text) > LONGEST_RESULT:
+        text = f"{text[:LONGEST_RESULT]}… ({len(text)} characters)"
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}\n{harmless(text)}\n{fence}"
+
+
+def harmless(text: str) -> str:
+    """Break every marker of an intent in a text that the router did not write."""
+    return re.sub(r"\[(?=\s*tool\s*:)", "(", text, flags=re.IGNORECASE)
+
+
+def _told_call(call: Call) -> dict[str, Any]:
+    return {
+        "participant": call.tool.participant,
+        "tool": call.tool.name,
+        "arguments": dict(call.arguments),
+        "confidence": round(call.confidence, 4),
+        "missing": [{"argument": ".".join(one.path), "question": one.question} for one in call.missing],
+        "evidence": [
+            {"argument": ".".join(one.path), "from": _origin(call, one), "start": one.start, "end": one.end}
+            for one in call.evidence
+        ],
+        "alternatives": [
+            {"participant": one.participant, "tool": one.tool, "score": one.score}
+            for one in call.alternatives
+        ],
+    }
+
+
+def _value(call: Call, one: Evidence) -> str:
+    value: Any = call.arguments
+    for part in one.path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = clean(json.dumps(value, ensure_ascii=False), LONGEST_VALUE)
+    return f"{'.'.join(one.path)} = {shown} ({_origin(call, one)})"
+
+
+def _origin(call: Call, one: Evidence) -> str:
+    return f"“{call.clause[one.start : one.end]}”" if one.start >= 0 else one.rule

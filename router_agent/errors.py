@@ -1,0 +1,53 @@
+"""
+What can go wrong for a router.
+
+    McpxError
+      RouterError
+        CasesRefused       a file of cases cannot be used
+        ModelUnavailable   a model cannot be loaded, or gave up
+        IntentRefused      an intent is not taken: too long, too many, not now
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schemas import McpxError
+
+
+class RouterError(McpxError):
+    """The root of what this room raises."""
+
+
+class CasesRefused(RouterError):
+    """A file of cases cannot be used."""
+
+    def __init__(self, path: Path, line: int, why: str) -> None:
+        super().__init__(path, line, why)
+        self.path, self.line, self.why = path, line, why
+
+    def __str__(self) -> str:
+        where = f", line {self.line}" if self.line else ""
+        return f"{self.path}{where}: {self.why}"
+
+
+class ModelUnavailable(RouterError):
+    """A model cannot be loaded, or gave up; the router goes on without it."""
+
+    def __init__(self, model: str, why: str) -> None:
+        super().__init__(model, why)
+        self.model, self.why = model, why
+
+    def __str__(self) -> str:
+        return f"{self.model} cannot be used: {self.why}"
+
+
+class IntentRefused(RouterError):
+    """An intent is not taken; `code` says why in one word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+    def __str__(self) -> str:
+        return self.message

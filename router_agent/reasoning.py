@@ -1,0 +1,83 @@
+"""Reasoning models behind one protocol: OpenAI-compatible, Anthropic, and a local llama.cpp model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from router_agent.harness import Turn
+
+
+class OpenAIModel:
+    """A model behind an `AsyncOpenAI` client, or one that speaks the same (extra `openai`)."""
+
+    def __init__(self, client: Any, model: str, **options: Any) -> None:
+        """`options` go with each request, such as `temperature`."""
+        self._client, self._model, self._options = client, model, options
+
+    async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
+        """Yield the text deltas of one completion."""
+        messages = [{"role": "system", "content": system}] + [
+            {"role": turn.role, "content": turn.text} for turn in merged(turns)
+        ]
+        chunks = await self._client.chat.completions.create(
+            model=self._model, messages=messages, stream=True, **self._options
+        )
+        try:
+            async for chunk in chunks:
+                for choice in chunk.choices[:1]:
+                    if choice.delta.content:
+                        yield choice.delta.content
+        finally:
+            await chunks.close()
+
+
+class AnthropicModel:
+    """A model behind an `AsyncAnthropic` client (extra `anthropic`)."""
+
+    def __init__(self, client: Any, model: str, *, max_tokens: int = 4096, **options: Any) -> None:
+        """`options` go with each request."""
+        self._client, self._model = client, model
+        self._options = {"max_tokens": max_tokens, **options}
+
+    async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
+        """Yield the text deltas of one message."""
+        messages = [{"role": turn.role, "content": turn.text} for turn in merged(turns)]
+        async with self._client.messages.stream(
+            model=self._model, system=system, messages=messages, **self._options
+        ) as stream:
+            async for text in stream.text_stream:
+                yield text
+
+
+class LlamaModel:
+    """A local model by llama-cpp-python; each piece is computed in a thread."""
+
+    def __init__(self, llama: Any, **options: Any) -> None:
+        """`llama` is a `llama_cpp.Llama`, used by nobody else meanwhile."""
+        self._llama, self._options = llama, options
+
+    async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
+        """Yield the text deltas of one completion."""
+        messages = [{"role": "system", "content": system}] + [
+            {"role": turn.role, "content": turn.text} for turn in merged(turns)
+        ]
+        chunks = await asyncio.to_thread(
+            self._llama.create_chat_completion, messages=messages, stream=True, **self._options
+        )
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            text = chunk["choices"][0]["delta"].get("content")
+            if text:
+                yield text
+
+
+def merged(turns: Sequence[Turn]) -> list[Turn]:
+    """Join turns of one role that follow each other: some models take only turns that alternate."""
+    out: list[Turn] = []
+    for turn in turns:
+        if out and out[-1].role == turn.role:
+            out[-1] = Turn(turn.role, f"{out[-1].text}\n\n{turn.text}")
+        else:
+            out.append(turn)
+    return out

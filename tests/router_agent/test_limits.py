@@ -1,0 +1,81 @@
+"""Limits: who asks too often waits, and a model that fails is left alone for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import date
+
+import pytest
+
+from router_agent.core import Catalogue, Route, Router
+from router_agent.core.limits import Allowance, Breaker, State
+from router_agent.errors import IntentRefused
+from router_agent.thinking import Thinker
+from tests.router_agent.core.tools_at_hand import ALL, router
+
+TODAY = date(2026, 3, 4)
+
+
+def test_a_burst_is_taken_and_then_so_many_a_minute() -> None:
+    allowance = Allowance(per_minute=60, burst=2)
+
+    assert [allowance.takes("ann", 0.0) for _ in range(3)] == [True, True, False]
+    assert allowance.takes("bob", 0.0)
+    assert [allowance.takes("ann", 1.0), allowance.takes("ann", 1.0)] == [True, False]
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_tries_again() -> None:
+    breaker = Breaker(failures=2, pause=10)
+    breaker.failed(0.0)
+    assert breaker.admits(0.0)
+    breaker.failed(0.0)
+
+    assert breaker.state(5.0) is State.OPEN
+    assert breaker.admits(10.0)
+    assert not breaker.admits(10.0), "one attempt at a time"
+    breaker.failed(10.0)
+    assert (breaker.state(29.0), breaker.state(30.0)) == (State.OPEN, State.HALF_OPEN)
+    assert breaker.admits(30.0)
+    breaker.succeeded()
+    assert breaker.state(30.0) is State.CLOSED
+
+
+class Stuck(Router):
+    """A router whose model does not answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.asked = 0
+
+    def route(self, said: str, catalogue: Catalogue, today: date | None = None) -> Route:
+        self.asked += 1
+        self.let_go.wait(5)
+        return router().route(said, catalogue, today)
+
+
+async def test_a_model_that_takes_too_long_is_not_waited_for() -> None:
+    stuck = Stuck()
+    thinker = Thinker(stuck, deadline=0.01, waiting=1)
+    try:
+        with pytest.raises(IntentRefused, match="too long"):
+            await thinker.route("weather in Oslo", ALL, TODAY)
+        with pytest.raises(IntentRefused, match="Too many"):
+            await thinker.route("weather in Bergen", ALL, TODAY)
+    finally:
+        stuck.let_go.set()
+        thinker.close()
+
+
+async def test_the_same_question_is_computed_once() -> None:
+    stuck = Stuck()
+    stuck.let_go.set()
+    thinker = Thinker(stuck)
+    async with asyncio.timeout(5):
+        first = await thinker.route("weather in Oslo", ALL, TODAY)
+        again = await thinker.route("weather in Oslo", ALL, TODAY)
+        await thinker.route("weather in Oslo", Catalogue.of(list(ALL)[:2]), TODAY)
+    thinker.close()
+
+    assert first is again
+    assert stuck.asked == 2
