@@ -29,6 +29,11 @@ import {
 
 /** Log lines of one call that are kept. */
 const MAX_LOGS = 50;
+/** Proposals of one participant that may wait here at once; more cannot be looked at. */
+const MAX_PENDING_EACH = 200;
+/** Decisions kept about a proposal not heard of yet, and how many of one sender: nobody crowds out the others. */
+const MAX_EARLY = 32;
+const MAX_EARLY_EACH = 2;
 
 export class Conversation {
   /** Who this page is: {id, capabilities}; null before the first welcome. */
@@ -42,7 +47,7 @@ export class Conversation {
   #requests = new Memory(10_000);
   /** Who used an id first. */
   #ids = new Memory(32_768);
-  /** Decisions about proposals not heard of yet: proposal id → up to eight. */
+  /** Decisions about proposals not heard of yet, by the proposal's id. */
   #early = new Memory(1_000);
   /** What this page sent and has not heard back: envelope id → proposal or chat entry. */
   #sent = new Map();
@@ -191,6 +196,11 @@ export class Conversation {
 
   #hearProposal(envelope, now) {
     const proposal = proposalFrom(envelope, now);
+    if (this.pending.filter(({ from }) => from === proposal.from).length >= MAX_PENDING_EACH) {
+      this.#ids.delete(proposal.id); // sent again when there is room, it is heard
+      this.#log.ignore(proposal.from, `${MAX_PENDING_EACH} of its proposals wait already`, now);
+      return;
+    }
     this.#proposals.set(proposal.id, proposal);
     this.#log.add(proposal);
     this.#log.tell({ what: "pending" });
@@ -249,7 +259,7 @@ export class Conversation {
       this.#takeFulfillment(proposal, request, now);
       return;
     }
-    if (correlationId !== null) this.#keepEarly(correlationId, { request });
+    if (correlationId !== null) this.#keepEarly(correlationId, request.from, { request });
     this.#log.add(request);
   }
 
@@ -264,7 +274,7 @@ export class Conversation {
   #hearDecision(envelope, now, capabilities) {
     this.#sent.delete(envelope.id);
     const proposal = this.#proposals.get(envelope.correlationId);
-    if (proposal === undefined) this.#keepEarly(envelope.correlationId, { envelope, capabilities });
+    if (proposal === undefined) this.#keepEarly(envelope.correlationId, envelope.from, { envelope, capabilities });
     else this.#decideBy(proposal, envelope, now, capabilities);
   }
 
@@ -448,9 +458,10 @@ export class Conversation {
     return this.roster.get(id)?.capabilities ?? [];
   }
 
-  #keepEarly(proposalId, decision) {
+  #keepEarly(proposalId, from, decision) {
     const known = this.#early.get(proposalId) ?? [];
-    if (known.length < 8) known.push(decision);
+    const ofSender = known.filter((other) => other.from === from).length;
+    if (known.length < MAX_EARLY && ofSender < MAX_EARLY_EACH) known.push({ from, ...decision });
     this.#early.set(proposalId, known);
   }
 }

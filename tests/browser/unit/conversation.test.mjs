@@ -267,6 +267,18 @@ test("what was decided before the proposal was sent again still counts", () => {
   assert.equal(topic.conversation.entries.filter(({ type }) => type === "request").length, 0);
 });
 
+test("nobody crowds out what was decided before the proposal was sent again", () => {
+  const topic = Topic.withAnn();
+  for (let i = 0; i < 40; i += 1) {
+    topic.hear("agent", "mcp/reject:tools/call:write_file", { reason: "denied" }, { correlation: "p" });
+    topic.hear("mallory", "mcp/withdraw:tools/call:write_file", { reason: "timeout" }, { correlation: "p" });
+    topic.fulfill("mallory", { to: [] });
+  }
+  topic.hear("bob", "mcp/reject:tools/call:write_file", { reason: "denied" }, { correlation: "p" });
+  topic.propose();
+  assert.deepEqual([topic.proposal().status, topic.proposal().decidedBy], ["rejected", "bob"]);
+});
+
 test("an early reject counts only from one who could have approved", () => {
   const topic = Topic.withAnn();
   topic.hear("files", "mcp/reject:tools/call:write_file", { reason: "denied" }, { correlation: "p" });
@@ -363,6 +375,28 @@ test("the roster follows the welcome and every presence", () => {
   assert.deepEqual([...topic.conversation.roster.keys()].sort(), ["agent", "ann", "eve", "files"]);
   const changed = topic.conversation.entries.find(({ event }) => event === "change");
   assert.deepEqual([changed.id, changed.added, changed.removed], ["agent", ["mcp/request:tools/*"], []]);
+});
+
+test("one more connection of somebody who is here is no news", () => {
+  const topic = Topic.withAnn();
+  const before = topic.conversation.entries.length;
+  topic.hear("system:gateway", "system/presence", { event: "join", participant: { id: "bob", capabilities: FULL } });
+  topic.hear("system:gateway", "system/presence", { event: "join", participant: { id: "ann", capabilities: FULL } });
+  assert.equal(topic.conversation.entries.length, before);
+  assert.deepEqual(topic.conversation.roster.get("bob").capabilities, FULL);
+  assert.deepEqual(topic.notices, []);
+});
+
+test("nobody fills the queue, and what had no room is heard when it is sent again", () => {
+  const topic = Topic.withAnn();
+  for (let i = 0; i < 250; i += 1) topic.propose({ id: `p${i}` });
+  topic.propose({ id: "of-bob", from: "bob" });
+  assert.equal(topic.conversation.pending.length, 201);
+  assert.equal(topic.ignored.length, 1);
+
+  topic.fulfill("bob", { proposal: "p0" });
+  topic.propose({ id: "p249" });
+  assert.ok(topic.conversation.pending.some(({ id }) => id === "p249"));
 });
 
 test("a long day does not fill the memory, and no pending proposal is let go", () => {
