@@ -53,6 +53,29 @@ async def test_requests_of_others_are_shown_with_their_results(page: Page, scrip
     await expect(request.get_by_test_id("result")).to_contain_text("its content")
 
 
+async def test_each_line_of_chat_says_to_whom_it_went_and_keeps_its_author(
+    page: Page, script: ScriptedGateway
+) -> None:
+    seat = await joined(page, script)
+    for text, to in (("one", []), ("two", []), ("for you", ["ann"]), ("three", [])):
+        await seat.say(script.envelope("bob", "chat", {"text": text}, to=to))
+    chat = page.get_by_test_id("chat")
+    await expect(chat).to_have_count(4)
+
+    heads = chat.locator(".chat-head")
+    for number, shown in enumerate([True, False, True, True]):
+        await expect(heads.nth(number)).to_be_visible(visible=shown)
+    await expect(heads.nth(2)).to_contain_text("to ann")
+
+    # The page keeps a thousand entries: "one" has to go, and "two" is by bob still.
+    for number in range(997):
+        await seat.say(script.envelope("carl", "chat", {"text": str(number)}))
+    await expect(page.get_by_text("996", exact=True)).to_be_visible()
+    await expect(chat.first.locator(".chat-text")).to_have_text("two")
+    await expect(chat.first.locator(".chat-head")).to_contain_text("bob")
+    await expect(chat.first.locator(".chat-head")).to_be_visible()
+
+
 async def test_the_roster_follows_who_comes_and_goes(page: Page, script: ScriptedGateway) -> None:
     seat = await joined(page, script)
     await expect(page.get_by_test_id("peer-ann")).to_contain_text("you")

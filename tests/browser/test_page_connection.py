@@ -157,6 +157,20 @@ async def test_a_proposal_that_is_sent_again_after_a_reload_can_be_approved(
     assert (await seat.next_sent())["correlation_id"] == "p"
 
 
+async def test_a_gateway_that_says_no_welcome_is_tried_again(page: Page, script: ScriptedGateway) -> None:
+    await page.clock.install()
+    await page.goto(script.link())
+    await script.next_unwelcome_seat()
+    await expect(page.get_by_test_id("connection-state")).to_have_text("Connecting…")
+
+    await page.clock.fast_forward(11_000)
+    await expect(page.get_by_test_id("banner")).to_be_visible()
+    await page.clock.fast_forward(5_000)
+
+    await script.next_seat()
+    await expect(page.get_by_test_id("connection-state")).to_have_text("Online")
+
+
 @pytest.mark.parametrize(
     ("code", "title"), [(4401, "Your token has expired"), (4403, "Your access was revoked")]
 )

@@ -60,3 +60,61 @@ async def test_no_key_acts_while_one_types(page: Page, script: ScriptedGateway) 
     sent = await seat.next_sent()
     assert (sent["kind"], sent["payload"]["text"]) == ("chat", "jaaaer?")
     await expect(page.get_by_test_id("proposal-p")).to_have_attribute("data-state", "pending")
+
+
+async def test_a_key_shows_the_focused_card_before_it_decides_on_it(
+    page: Page, script: ScriptedGateway
+) -> None:
+    seat = await proposed(page, script)
+    approve = page.get_by_test_id("approve")
+    await expect(approve).to_be_enabled()
+    await page.keyboard.press("j")
+    for number in range(60):
+        await seat.say(script.envelope("bob", "chat", {"text": f"line {number}"}))
+    await expect(page.get_by_test_id("chat")).to_have_count(60)
+    await page.get_by_test_id("timeline").evaluate("(list) => { list.scrollTop = list.scrollHeight; }")
+    await expect(page.get_by_test_id("proposal-p")).not_to_be_in_viewport()
+
+    await page.keyboard.press("a")
+
+    await expect(page.get_by_test_id("proposal-p")).to_be_in_viewport()
+    await expect(page.get_by_test_id("proposal-p")).to_have_attribute("data-state", "pending")
+    await expect(approve).to_be_enabled()
+    assert seat.sent.empty()
+    await page.keyboard.press("a")
+    assert (await seat.next_sent())["correlation_id"] == "p"
+
+
+@pytest.mark.parametrize("form", ["edit", "reject"])
+async def test_no_key_decides_or_starts_anew_while_a_form_is_open(
+    page: Page, script: ScriptedGateway, form: str
+) -> None:
+    seat = await proposed(page, script)
+    await page.get_by_test_id(form).click()
+    draft = page.get_by_test_id({"edit": "edit-params", "reject": "reject-message"}[form])
+    await draft.fill('{"name": "write_file"}')
+    await page.get_by_test_id("cancel").focus()
+
+    for key in "aer":
+        await page.keyboard.press(key)
+
+    await expect(draft).to_have_value('{"name": "write_file"}')
+    await expect(page.get_by_test_id("proposal-p")).to_have_attribute("data-state", "pending")
+    assert seat.sent.empty()
+
+
+async def test_the_focus_stays_where_it_is_when_the_lists_beside_change(
+    page: Page, script: ScriptedGateway
+) -> None:
+    seat = await proposed(page, script)
+    presence = {"event": "join", "participant": {"id": "carl", "capabilities": ["chat"]}}
+    for held in (page.get_by_test_id("queue-p"), page.get_by_test_id("peer-files").locator("summary")):
+        await held.focus()
+
+        await seat.say(script.proposal(f"new-{presence['event']}", WRITE))
+        await seat.say(script.envelope("system:gateway", "system/presence", presence))
+        marked = page.get_by_test_id("peer-carl")
+        await expect(marked).to_have_count(1 if presence["event"] == "join" else 0)
+
+        await expect(held).to_be_focused()
+        presence = {"event": "leave", "participant": {"id": "carl"}}

@@ -286,7 +286,13 @@ function step(by) {
   timeline.goTo(pending[next].id);
 }
 
-listenForKeys({ focused: () => timeline.focused, step, help: () => byId("help").showModal() });
+listenForKeys({
+  focused: () => timeline.focused,
+  isInView: (card) => timeline.isInView(card),
+  show: (card) => timeline.goTo(card.proposal.id),
+  step,
+  help: () => byId("help").showModal(),
+});
 byId("help-open").addEventListener("click", () => byId("help").showModal());
 byId("help-close").addEventListener("click", () => byId("help").close());
 

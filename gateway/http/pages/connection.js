@@ -9,6 +9,7 @@ import { backOff, closing, refusal } from "./closing.js";
 
 const SUBPROTOCOL = "mcpx.v0.1";
 const TOKEN_PREFIX = "base64url.bearer.mcpx.";
+/** Milliseconds for the handshake and the welcome that follows it. */
 const HANDSHAKE_MS = 10_000;
 /** A connection that held this long starts the back-off anew. */
 const STABLE_MS = 5_000;
@@ -47,13 +48,13 @@ export class Connection {
     let openedAt = 0;
     const handshake = setTimeout(() => socket.close(), HANDSHAKE_MS);
     socket.addEventListener("open", () => {
-      clearTimeout(handshake);
       isOpen = true;
       openedAt = Date.now();
       this.#lastHeard = openedAt;
       if (this.#socket === socket) this.#listener.opened();
     });
     socket.addEventListener("message", ({ data }) => {
+      clearTimeout(handshake);
       if (this.#socket !== socket || typeof data !== "string") return;
       this.#lastHeard = Date.now();
       this.#listener.heard(data);

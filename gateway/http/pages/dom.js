@@ -50,6 +50,26 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.filter((child) => child !== null && child !== false));
 }
 
+/**
+ * Show one element for each item, in this order. What stands there already stays,
+ * and with it the focus.
+ *
+ * @param {function(object): string} keyOf  differs where an item has to be drawn anew
+ * @param {function(object): Element} make
+ */
+export function fillInPlace(list, items, keyOf, make) {
+  const known = new Map([...list.children].map((element) => [element.dataset.key, element]));
+  const wanted = items.map((item) => {
+    const key = keyOf(item);
+    const element = known.get(key) ?? make(item);
+    element.dataset.key = key;
+    known.delete(key);
+    return element;
+  });
+  for (const element of known.values()) element.remove();
+  wanted.forEach((element, i) => list.children[i] === element || list.insertBefore(element, list.children[i] ?? null));
+}
+
 /** Write a text only where it changes, so that nothing is read out twice. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

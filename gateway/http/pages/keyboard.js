@@ -1,11 +1,13 @@
 /**
- * Keys for those who decide a lot. A key acts on the card that has the focus;
- * without one it first focuses the oldest, so that nobody approves what they
- * did not look at. Never while typing, and never for a key held down.
+ * Keys for those who decide a lot. A key acts on the card that has the focus
+ * and is in view; without one it first focuses the oldest, or scrolls to the
+ * focused one, so that nobody approves what they do not look at. Never while
+ * typing, and never for a key held down.
  */
 
 /**
- * @param {{focused(): object|null, step(by: number), help()}} page
+ * @param {{focused(): object|null, isInView(card: object): boolean, show(card: object),
+ *   step(by: number), help()}} page
  */
 export function listenForKeys(page) {
   document.addEventListener("keydown", (event) => {
@@ -28,6 +30,7 @@ export function listenForKeys(page) {
   function onFocused(act) {
     const card = page.focused();
     if (card === null) page.step(1);
+    else if (!page.isInView(card)) page.show(card);
     else act(card);
   }
 }

@@ -224,13 +224,18 @@ export class ProposalCard {
 
   // ---- what a person does
 
+  /** Whether a decision may begin: by a key, too, while the focus is on a button of an open form. */
+  #takes(button) {
+    return !this.isBusy && isEnabled(button);
+  }
+
   approve() {
-    if (!isEnabled(this.#parts.approve)) return;
+    if (!this.#takes(this.#parts.approve)) return;
     this.#show(this.#desk.approve(this.#proposal.id, { target: this.#target() }));
   }
 
   edit() {
-    if (!isEnabled(this.#parts.edit)) return;
+    if (!this.#takes(this.#parts.edit)) return;
     this.#open(
       editForm(this.#proposal, {
         send: (params) => this.#show(this.#desk.approve(this.#proposal.id, { target: this.#target(), params })),
@@ -240,7 +245,7 @@ export class ProposalCard {
   }
 
   reject() {
-    if (!isEnabled(this.#parts.reject)) return;
+    if (!this.#takes(this.#parts.reject)) return;
     this.#open(
       rejectForm(this.#proposal, {
         send: (choice) => this.#show(this.#desk.reject(this.#proposal.id, choice)),

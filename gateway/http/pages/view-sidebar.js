@@ -1,7 +1,7 @@
 /** Beside the timeline: what waits for a decision, and who is here. */
 
 import { grants } from "./capabilities.js";
-import { fill, foreign, h, name, setText } from "./dom.js";
+import { fillInPlace, foreign, h, name, setText } from "./dom.js";
 import { clock, span } from "./times.js";
 import { avatar } from "./view-entries.js";
 import { shortText } from "./visible.js";
@@ -11,7 +11,6 @@ export class Queue {
   #list;
   #count;
   #goTo;
-  #drawn = "";
 
   constructor(list, count, goTo) {
     this.#list = list;
@@ -21,11 +20,7 @@ export class Queue {
 
   update(pending, now) {
     setText(this.#count, String(pending.length));
-    const drawn = pending.map(({ id, isStale }) => `${id} ${isStale}`).join("\n");
-    if (drawn !== this.#drawn) {
-      this.#drawn = drawn;
-      fill(this.#list, ...pending.map((proposal) => this.#item(proposal)));
-    }
+    fillInPlace(this.#list, pending, ({ id, isStale }) => `${id} ${isStale}`, (proposal) => this.#item(proposal));
     pending.forEach((proposal, i) => {
       const waits = proposal.expiresAt === null ? `since ${clock(proposal.heardAt)}` : `${span(proposal.expiresAt - now)} left`;
       setText(this.#list.children[i].querySelector(".queue-time"), waits);
@@ -69,7 +64,8 @@ export class Roster {
   update(roster, me) {
     const peers = [...roster.values()].sort((a, b) => (b.id === me?.id) - (a.id === me?.id) || a.id.localeCompare(b.id));
     setText(this.#count, String(peers.length));
-    fill(this.#list, ...peers.map((peer) => this.#item(peer, peer.id === me?.id)));
+    const keyOf = ({ id, capabilities }) => [id, id === me?.id, ...capabilities].join(" ");
+    fillInPlace(this.#list, peers, keyOf, (peer) => this.#item(peer, peer.id === me?.id));
   }
 
   #item({ id, capabilities }, isMe) {

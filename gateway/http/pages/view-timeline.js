@@ -51,10 +51,9 @@ export class Timeline {
     const view = entry.type === "proposal" ? new ProposalCard(entry, this.#desk) : entryView(entry, this.#desk);
     if (entry.type === "proposal") this.#cards.set(entry.id, view);
     this.#views.set(entry, view);
-    if (entry.type === "chat" && this.#list.lastElementChild?.dataset.by === entry.from) view.element.classList.add("follows");
-    this.#list.append(h("li", { class: `entry-${entry.type}` }, view.element));
-    const item = this.#list.lastElementChild;
-    if (entry.type === "chat") item.dataset.by = entry.from;
+    const head = headOf(entry);
+    if (head !== null && this.#list.lastElementChild?.dataset.head === head) view.element.classList.add("follows");
+    this.#list.append(h("li", { class: `entry-${entry.type}`, "data-head": head }, view.element));
   }
 
   update(entry) {
@@ -62,7 +61,10 @@ export class Timeline {
   }
 
   drop(entry) {
-    this.#views.get(entry)?.element.parentElement.remove();
+    const item = this.#views.get(entry)?.element.parentElement;
+    // Who wrote what is left stands there, also when the first of their lines goes.
+    item?.nextElementSibling?.firstElementChild.classList.remove("follows");
+    item?.remove();
     this.#views.delete(entry);
     if (entry.type === "proposal") this.#cards.delete(entry.id);
   }
@@ -87,6 +89,14 @@ export class Timeline {
   /** The pending card that has the focus, or holds it. */
   get focused() {
     return this.#pendingCards().find((card) => card.element.contains(document.activeElement)) ?? null;
+  }
+
+  /** Whether enough of a card can be seen to know what it is: half of it, or half of what fits. */
+  isInView(card) {
+    const frame = this.#scroller === this.#list ? this.#list.getBoundingClientRect() : { top: 0, bottom: innerHeight };
+    const { top, bottom } = card.element.getBoundingClientRect();
+    const seen = Math.min(bottom, frame.bottom) - Math.max(top, frame.top);
+    return seen >= Math.min(bottom - top, frame.bottom - frame.top) / 2;
   }
 
   /** Bring a card into view and focus it. */
@@ -135,4 +145,9 @@ export class Timeline {
     this.#unseen = 0;
     this.#jump.hidden = true;
   }
+}
+
+/** What stands above a chat line; the next line with the same needs none of its own. Null: it always has one. */
+function headOf({ type, from, to, correlationId }) {
+  return type === "chat" && correlationId === null ? [from, ...to].join(" ") : null;
 }
