@@ -169,7 +169,8 @@ class FaultProxy:
             if data is _RESET:
                 _reset(writer)
                 return
-            with suppress(OSError):  # the reader of the other direction hears of it
+            # The reader of the other direction hears of an error; after a half-close bytes go nowhere.
+            with suppress(OSError, RuntimeError):
                 if not data:
                     if not writer.is_closing():
                         writer.write_eof()

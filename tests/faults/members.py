@@ -18,6 +18,8 @@ from schemas import CLOSE_REASONS, PROTOCOL, CloseCode
 from tests.history import AnyEvent, Closed, Denied, Heard, Left, Opening, Sent
 
 _OPEN_S: Final = 10.0
+_ASKS_EVERY: Final = 5
+"""Of what a member says, one in so many is a request."""
 
 
 class Recorder:
@@ -101,6 +103,7 @@ class Member:
         self.welcomed_at: list[float] = []
         """When it was let in, by the recorder's clock."""
         self._running: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[str | None]] = set()
         self.changed = asyncio.Event()
 
     # Life
@@ -205,6 +208,7 @@ class Member:
             self.pending.discard(id)
             if id in self.awaited:
                 self.heard.add(id)
+            self._answer_if_asked(text)
         else:
             self._take_system(envelope)
 
@@ -252,7 +256,20 @@ class Member:
         return id
 
     async def talk(self, every_s: float) -> None:
-        """Say something again and again until cancelled."""
+        """Say something again and again until cancelled; now and then ask somebody whether it is there."""
         for number in itertools.count():
-            await self.say(f"{self.id} {number}")
+            if self.roster and not number % _ASKS_EVERY:
+                await self.say(kind="mcp/request:ping", to=[min(self.roster)])
+            else:
+                await self.say(f"{self.id} {number}")
             await asyncio.sleep(every_s)
+
+    def _answer_if_asked(self, text: str) -> None:
+        if '"kind":"mcp/request:ping"' not in text:
+            return
+        request = orjson.loads(text)
+        if self.id in request["to"]:
+            response = {"to": [request["from"]], "correlation_id": request["id"]}
+            answering = asyncio.create_task(self.say(kind="mcp/response:ping", **response))
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)

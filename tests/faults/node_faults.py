@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.faults.scale import Scale
@@ -18,10 +20,23 @@ CROWD_EVERY_S = 1.0
 """How often each talker of a crowd says something: this one process reads it for everybody."""
 
 
+@asynccontextmanager
+async def crowded(stage: Stage, scale: Scale) -> AsyncIterator[Talk]:
+    """Have a crowd on the first node, and in each topic two on the other."""
+    async with talking(
+        stage,
+        members=4 * scale.crowd_topics,
+        crowd=scale.crowd - 2 * scale.crowd_topics,
+        topics=scale.crowd_topics,
+        every_s=CROWD_EVERY_S,
+    ) as talk:
+        yield talk
+
+
 async def x7_node_told_to_end(stage: Stage, scale: Scale) -> Outcome:
     """SIGTERM under a crowd: not ready first, then everybody is sent elsewhere, a few at a time."""
     leaving, staying = stage.nodes
-    async with talking(stage, members=scale.crowd, topics=scale.crowd_topics, every_s=CROWD_EVERY_S) as talk:
+    async with crowded(stage, scale) as talk:
         sent_away = talk.of_node(0)
         unready = asyncio.create_task(_first_unready(stage, talk))
         began = talk.recorder.now
@@ -35,7 +50,7 @@ async def x7_node_told_to_end(stage: Stage, scale: Scale) -> Outcome:
         back = max(member.welcomed_at[-1] for member in sent_away) - began
         await talk.settle()
         outcome = talk.outcome(
-            f"SIGTERM under {scale.crowd} members ({len(sent_away)} on the node)",
+            f"SIGTERM under {len(sent_away)} members",
             took,
             f"not ready after {unready_at:.2f} s, closed from {closes[0]:.2f} to {closes[-1]:.2f} s, "
             f"all back {back:.1f} s after the signal, exit {status}",
@@ -45,7 +60,7 @@ async def x7_node_told_to_end(stage: Stage, scale: Scale) -> Outcome:
     assert unready_at < closes[0], f"/readyz said no after the first close: {outcome}"
     assert closes[-1] <= CLOSED_WITHIN_S, f"not all were closed within 10 s: {outcome}"
     assert outcome.codes == {"1012": len(sent_away)}, f"everybody on the node, with 1012: {outcome}"
-    assert _spread(closes) <= 0.35, f"too many closes at once: {outcome}"
+    assert _share_at_once(closes) <= 0.35, f"too many closes at once: {outcome}"
     assert await stage.status(staying) == 200
     return outcome
 
@@ -55,7 +70,7 @@ async def _first_unready(stage: Stage, talk: Talk) -> float:
     return talk.recorder.now
 
 
-def _spread(closes: list[float]) -> float:
+def _share_at_once(closes: list[float]) -> float:
     """The largest share of closes that fell into one tenth of their whole span."""
     span = (closes[-1] - closes[0]) or 1.0
     tenths = [int(10 * (close - closes[0]) / span) for close in closes]
@@ -64,7 +79,7 @@ def _spread(closes: list[float]) -> float:
 
 async def x8_node_killed(stage: Stage, scale: Scale) -> Outcome:
     """One of two nodes dies: the others see its members leave, and those come back spread out."""
-    async with talking(stage, members=scale.crowd, topics=scale.crowd_topics, every_s=CROWD_EVERY_S) as talk:
+    async with crowded(stage, scale) as talk:
         orphans, others = talk.of_node(0), talk.of_node(1)
         # One who does not come back, in each topic: its leave must be heard.
         lost = {member.topic: member for member in orphans}
@@ -82,7 +97,7 @@ async def x8_node_killed(stage: Stage, scale: Scale) -> Outcome:
         took = await talk.wait_flowing(PATIENCE_S)
         await talk.settle()
         outcome = talk.outcome(
-            f"SIGKILL of one node of two under {scale.crowd} members",
+            f"SIGKILL of one node of two, with {len(orphans)} members",
             took,
             f"leaves heard after {left:.1f} s, {len(back)} back from {back[0]:.2f} to {back[-1]:.2f} s",
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import orjson
 
+from tests.faults.approvals import Tally, approving
 from tests.faults.members import Member, Recorder
 from tests.faults.stage import Stage
 from tests.history import Closed, Heard, Quiet, Sent, check, to_line
@@ -73,6 +74,7 @@ class Talk:
         self.members: list[Member] = []
         self.talkers: list[Member] = []
         self._talking: list[asyncio.Task[None]] = []
+        self.approvals: Tally | None = None
 
     def add(
         self,
@@ -181,6 +183,17 @@ class Talk:
 
     # The end
 
+    async def stop(self) -> None:
+        """Let everybody go; their history has been judged."""
+        await asyncio.gather(*self._cancelled(), return_exceptions=True)
+        await asyncio.gather(*(member.stop() for member in self.members))
+
+    def _cancelled(self) -> list[asyncio.Task[None]]:
+        talking, self._talking = self._talking, []
+        for each in talking:
+            each.cancel()
+        return talking
+
     async def wait_rosters(self, within_s: float) -> float:
         """Wait until everybody believes those to be there who are; return how long that took."""
 
@@ -201,10 +214,7 @@ class Talk:
 
     async def settle(self, *, roster_within_s: float = PATIENCE_S) -> float:
         """Stop talking, and let everything come to rest; return how long the rosters took."""
-        for talking in self._talking:
-            talking.cancel()
-        await asyncio.gather(*self._talking, return_exceptions=True)
-        self._talking.clear()
+        await asyncio.gather(*self._cancelled(), return_exceptions=True)
         await self.until(lambda: not any(member.pending for member in self.members), PATIENCE_S)
         took = await self.wait_rosters(roster_within_s)
         await self.wait_flowing(PATIENCE_S, [member for member in self.members if member.is_in])
@@ -231,12 +241,15 @@ class Talk:
             lost=sum("missed" in breach or "never learned" in breach for breach in breaches),
             recovery_s=recovery_s,
             codes=dict(Counter(str(event.code or "cut") for event in events if isinstance(event, Closed))),
-            facts=facts,
+            facts=", ".join(fact for fact in (facts, self._approved()) if fact),
         )
         if breaches:
             self.keep(Path(".cache/faults"), injected)
             raise AssertionError(f"{outcome}\n" + "\n".join(breaches[:20]))
         return outcome
+
+    def _approved(self) -> str:
+        return "" if self.approvals is None else str(self.approvals)
 
     def keep(self, directory: Path, name: str) -> None:
         """Write the history down; `python -m tests.history FILE` judges it."""
@@ -253,18 +266,28 @@ async def talking(
     topics: int = 1,
     talkers: int = 1,
     every_s: float = 0.02,
+    approvals: bool = False,
+    crowd: int = 0,
 ) -> AsyncIterator[Talk]:
     """
     Have so many members talk, divided among topics, and evenly between the nodes.
 
     `talkers` of each topic's members on each node talk; the others listen.
+    `crowd` so many more come in by the first node.
+    `approvals` has participants propose, approve and act in a topic beside them.
     """
     talk = Talk(stage, every_s)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(talk.stop)
+        if approvals:
+            beside = approving(stage, f"{stage.new_topic()}-approvals", talk.recorder)
+            talk.approvals = await stack.enter_async_context(beside)
         for _ in range(topics):
             topic = stage.new_topic()
             for number in range(members // topics):
                 talk.add(f"{topic}-p{number}", topic, number % 2)
+            for number in range(crowd // topics):
+                talk.add(f"{topic}-c{number}", topic, 0)
             await talk.wait_all_in(60)
         for node in (0, 1):
             by_topic: dict[str, list[Member]] = {}
@@ -274,5 +297,3 @@ async def talking(
                 talk.begin(those[:talkers])
         await talk.wait_flowing(PATIENCE_S)
         yield talk
-    finally:
-        await asyncio.gather(*(member.stop() for member in talk.members))
