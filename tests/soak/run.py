@@ -39,6 +39,15 @@ class Report:
     took_s: float = 0.0
 
     @property
+    def at_rest(self) -> str:
+        """The newest look at each node at rest, short."""
+        newest = {sample.node: sample for sample in self.samples if sample.is_at_rest}
+        return ", ".join(
+            f"{one.memory / (1 << 20):.1f} MiB {one.descriptors} files {one.tasks} tasks"
+            for _, one in sorted(newest.items())
+        )
+
+    @property
     def verdicts(self) -> list[Verdict]:
         """Of the first node always; of the second if its last life was long enough to tell."""
         found = []
@@ -81,14 +90,16 @@ async def soak(
     topics: int = 10,
     seed: int = 1,
     tell: Callable[[str], None] = print,
+    report: Report | None = None,
 ) -> Report:
     """
-    Run for so long, and a round longer at most.
+    Run for so long, and a round longer at most; `report` is filled as it goes, for one who interrupts.
 
     Raises:
         AssertionError: a history breaks a promise; it is kept under `.cache/faults`.
     """
-    random, report, began = Random(seed), Report(), time.monotonic()
+    random, began = Random(seed), time.monotonic()
+    report = Report() if report is None else report
     env = {"MCPX_LOG_LEVEL": "error"}
     async with staged(directory, env=env) as stage:
         with _looking(stage, report, began):
@@ -97,8 +108,8 @@ async def soak(
                 name = random.choice(sorted(MISCHIEF))
                 await _round(stage, report, began, name, random, members=members, topics=topics)
                 await _rest(stage, report, began)
-                tell(f"soak: {time.monotonic() - began:5.0f} s  {report.outcomes[-1]}")
-    report.took_s = time.monotonic() - began
+                report.took_s = time.monotonic() - began
+                tell(f"soak: {report.took_s:5.0f} s  {report.outcomes[-1]}; at rest {report.at_rest}")
     return report
 
 

@@ -1,4 +1,4 @@
-"""One gateway for the threats that need no gateway of their own, and a topic for each."""
+"""One gateway for the threats that need no gateway of their own, a topic for each, and a browser for all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from functools import partial
 import pytest
 import pytest_asyncio
 
+from tests.browser.conftest import chromium, context, page, script
 from tests.conformance.topic_under_test import TopicUnderTest
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.redis_server import RedisServer
+
+__all__ = ["Starting", "chromium", "context", "gateway", "node", "ops", "page", "script"]
 
 Starting = Callable[[], AbstractAsyncContextManager[GatewayProcess]]
 

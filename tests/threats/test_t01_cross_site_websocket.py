@@ -12,11 +12,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.conftest import chromium
 from tests.conformance.topic_under_test import TopicUnderTest
 from tests.gateway_process import GatewayProcess
-
-__all__ = ["chromium"]
 
 CONNECT: Final = """([url, protocols]) => new Promise(done => {
     const socket = new WebSocket(url, protocols);

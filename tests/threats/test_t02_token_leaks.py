@@ -22,14 +22,11 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from participants import Participant, ProposalSeen
-from tests.browser.conftest import chromium
 from tests.browser.house import WRITE, write
 from tests.conformance.topic_under_test import TopicUnderTest
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.npm_servers import npm_server
 from tests.redis_server import RedisServer
-
-__all__ = ["chromium"]
 
 DOORS = ("/ws?topic=else", "/ws?topic=house", "/admin/topics", "/livez")
 

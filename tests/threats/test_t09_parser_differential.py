@@ -14,10 +14,7 @@ import pytest
 from playwright.async_api import Browser
 
 from schemas import Envelope, EnvelopeError
-from tests.browser.conftest import chromium
 from tests.threats.differing_texts import JAVASCRIPT, READERS, Header, read_by, read_by_node, relayed
-
-__all__ = ["chromium"]
 
 COUNT: Final = int(os.environ.get("RELAYED") or 3_000)
 SEED: Final = 9

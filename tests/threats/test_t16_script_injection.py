@@ -7,12 +7,9 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import chromium
 from tests.browser.hostile_texts import HOSTILE
 from tests.conformance.topic_under_test import Seat, TopicUnderTest, listening
 from tests.gateway_process import GatewayProcess, running_gateway
-
-__all__ = ["chromium"]
 
 FOREIGN: Final = "script, img, iframe, a, style, object, embed, svg, form, [style], [onerror], [onload]"
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import chromium, context, page, script
 from tests.browser.scripted_gateway import ScriptedGateway
-
-__all__ = ["chromium", "context", "page", "script"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
