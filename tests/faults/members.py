@@ -76,12 +76,13 @@ class Member:
         token: str,
         *,
         base: tuple[str, ...] = ("mcp/*", "chat"),
+        jti: str = "",
         expires: float | None = None,
     ) -> None:
         """`expires`: from when on its token may have ended, by the recorder's clock."""
         self.id, self.topic = participant, topic
         self._recorder, self._urls, self._token, self._base = recorder, urls, token, base
-        self._expires = expires
+        self._jti, self._expires = jti, expires
         self._turn = 0
         self._socket: ClientConnection | None = None
         self.connection = ""
@@ -162,6 +163,7 @@ class Member:
             participant=self.id,
             topic=self.topic,
             base=self._base,
+            jti=self._jti,
             expires=self._expires,
             node=self.url,
         )

@@ -11,6 +11,7 @@ from operator import add
 
 import redis.asyncio
 
+from tests.faults.rights import revoke
 from tests.faults.scale import Scale
 from tests.faults.stage import Stage, staged
 from tests.faults.starting import refused_start
@@ -27,7 +28,7 @@ async def x1_redis_killed(stage: Stage, scale: Scale) -> Outcome:
     """Redis dies and comes back; it has written down all that it said yes to."""
     outcomes = []
     for outage in scale.outages_s:
-        async with talking(stage, approvals=True) as talk:
+        async with talking(stage, is_busy=True) as talk:
             stage.redis.kill()
             unready = [stage.wait_status(node, 503, 5) for node in stage.nodes]
             await asyncio.gather(asyncio.sleep(outage), talk.wait_refused(), *unready)
@@ -66,7 +67,7 @@ async def x2_redis_stopped(stage: Stage, scale: Scale) -> Outcome:
     """Redis stops in its tracks and goes on."""
     outcomes = []
     for stop in scale.stops_s:
-        async with talking(stage, approvals=True) as talk:
+        async with talking(stage, is_busy=True) as talk:
             stage.redis.pause()
             await asyncio.gather(asyncio.sleep(stop), talk.wait_refused())
             stage.redis.resume()
@@ -83,7 +84,7 @@ async def x3_link_silent(stage: Stage, scale: Scale) -> Outcome:
     outcomes = []
     proxy = stage.proxies[0]
     for direction in scale.silent:
-        async with talking(stage, approvals=True) as talk:
+        async with talking(stage, is_busy=True) as talk:
             before = proxy.connections
             proxy.blackhole(direction)
             noticed = await talk.until(lambda: proxy.connections > before, PATIENCE_S)  # noqa: B023
@@ -99,7 +100,7 @@ async def x3_link_silent(stage: Stage, scale: Scale) -> Outcome:
 
 async def x4_links_cut(stage: Stage, scale: Scale) -> Outcome:
     """Links are killed by Redis and reset by the network, again and again."""
-    async with talking(stage, approvals=True) as talk, connected(stage) as client:
+    async with talking(stage, is_busy=True) as talk, connected(stage) as client:
         kills, resets = 5, 0
         for _ in range(kills):
             for kind in ("pubsub", "normal"):
@@ -222,12 +223,23 @@ _REFUSALS: Sequence[tuple[str, Change, Change, str]] = (
 
 
 async def x13_half_a_redis_each(stage: Stage, scale: Scale) -> Outcome:
-    """One node and then the other sees no Redis, while members come and go."""
-    async with talking(stage, approvals=True) as talk:
+    """
+    One node and then the other sees no Redis, while members come and go.
+
+    Over the one that does see it a token is taken back that is in use on the other.
+    """
+    async with talking(stage, is_busy=True) as talk:
         topic = talk.members[0].topic
+        guest = talk.add(f"{topic}-guest", topic, 0, jti=f"{topic}-guest", alone=True)
+        await guest.wait_in()
+        talk.begin([guest])
         for turn, seconds in enumerate(scale.halves):
             proxy = stage.proxies[turn % 2]
             proxy.blackhole()
+            if not turn:
+                talk.members.remove(guest)
+                talk.talkers.remove(guest)
+                await revoke(stage, talk.recorder, f"{topic}-guest", 1)
             comer = talk.add(f"{topic}-comer{turn}", topic, 1 - turn % 2)
             await asyncio.sleep(seconds)
             proxy.heal()
@@ -235,6 +247,7 @@ async def x13_half_a_redis_each(stage: Stage, scale: Scale) -> Outcome:
                 await talk.leave(comer)
         healed = time.monotonic()
         await talk.wait_all_in(AGREED_WITHIN_S)
+        assert guest.codes == [4403], f"its token was taken back: {guest.codes}"
         took = await talk.wait_flowing(AGREED_WITHIN_S)
         roster = await talk.settle(roster_within_s=AGREED_WITHIN_S)
         agreed = time.monotonic() - healed

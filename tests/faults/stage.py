@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -17,6 +17,9 @@ from tests.faults.fault_proxy import FaultProxy, fault_proxy
 from tests.faults.wall_clock import WallClock
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.redis_server import RedisServer, running_redis
+
+_HANDED_OUT: Final = ("mcp/*", "chat", "x-fault/*")
+"""What the stage's admin may give."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class Stage:
 
     async def admin(self, node: GatewayProcess, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """Make an admin's call."""
-        headers = {"Authorization": f"Bearer {node.admin_token()}"}
+        headers = {"Authorization": f"Bearer {node.admin_token(capabilities=_HANDED_OUT)}"}
         return await self.http.post(f"{node.http_url}{path}", json=body, headers=headers, timeout=20.0)
 
     async def mend(self) -> None:

@@ -14,6 +14,7 @@ import orjson
 
 from tests.faults.approvals import Tally, approving
 from tests.faults.members import Member, Recorder
+from tests.faults.rights import Changing
 from tests.faults.stage import Stage
 from tests.history import Closed, Heard, Quiet, Sent, check, to_line
 
@@ -75,6 +76,7 @@ class Talk:
         self.talkers: list[Member] = []
         self._talking: list[asyncio.Task[None]] = []
         self.approvals: Tally | None = None
+        self.rights: Changing | None = None
 
     def add(
         self,
@@ -83,6 +85,7 @@ class Talk:
         node: int,
         *,
         token: str | None = None,
+        jti: str = "",
         expires: float | None = None,
         alone: bool = False,
     ) -> Member:
@@ -90,10 +93,10 @@ class Talk:
         urls = self.stage.urls[node:] + self.stage.urls[:node]
         if token is None:
             token = self.stage.nodes[0].token(
-                participant, topics=(topic,), capabilities=("mcp/*", "chat"), ttl_s=8 * 3600
+                participant, topics=(topic,), capabilities=("mcp/*", "chat"), ttl_s=8 * 3600, jti=jti or None
             )
         urls = urls[:1] if alone else urls
-        member = Member(self.recorder, participant, topic, urls, token, expires=expires)
+        member = Member(self.recorder, participant, topic, urls, token, jti=jti, expires=expires)
         self.members.append(member)
         member.start()
         return member
@@ -185,6 +188,8 @@ class Talk:
 
     async def stop(self) -> None:
         """Let everybody go; their history has been judged."""
+        if self.rights is not None:
+            await self.rights.stop()
         await asyncio.gather(*self._cancelled(), return_exceptions=True)
         await asyncio.gather(*(member.stop() for member in self.members))
 
@@ -214,6 +219,8 @@ class Talk:
 
     async def settle(self, *, roster_within_s: float = PATIENCE_S) -> float:
         """Stop talking, and let everything come to rest; return how long the rosters took."""
+        if self.rights is not None:
+            await self.rights.finish()
         await asyncio.gather(*self._cancelled(), return_exceptions=True)
         await self.until(lambda: not any(member.pending for member in self.members), PATIENCE_S)
         took = await self.wait_rosters(roster_within_s)
@@ -241,15 +248,15 @@ class Talk:
             lost=sum("missed" in breach or "never learned" in breach for breach in breaches),
             recovery_s=recovery_s,
             codes=dict(Counter(str(event.code or "cut") for event in events if isinstance(event, Closed))),
-            facts=", ".join(fact for fact in (facts, self._approved()) if fact),
+            facts=", ".join(fact for fact in (facts, *self._beside()) if fact),
         )
         if breaches:
             self.keep(Path(".cache/faults"), injected)
             raise AssertionError(f"{outcome}\n" + "\n".join(breaches[:20]))
         return outcome
 
-    def _approved(self) -> str:
-        return "" if self.approvals is None else str(self.approvals)
+    def _beside(self) -> list[str]:
+        return [str(each) for each in (self.approvals, self.rights) if each is not None]
 
     def keep(self, directory: Path, name: str) -> None:
         """Write the history down; `python -m tests.history FILE` judges it."""
@@ -266,7 +273,7 @@ async def talking(
     topics: int = 1,
     talkers: int = 1,
     every_s: float = 0.02,
-    approvals: bool = False,
+    is_busy: bool = False,
     crowd: int = 0,
 ) -> AsyncIterator[Talk]:
     """
@@ -274,12 +281,13 @@ async def talking(
 
     `talkers` of each topic's members on each node talk; the others listen.
     `crowd` so many more come in by the first node.
-    `approvals` has participants propose, approve and act in a topic beside them.
+    `is_busy` has participants propose, approve and act in a topic beside them, and
+    an admin give and take rights of one who uses them.
     """
     talk = Talk(stage, every_s)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(talk.stop)
-        if approvals:
+        if is_busy:
             beside = approving(stage, f"{stage.new_topic()}-approvals", talk.recorder)
             talk.approvals = await stack.enter_async_context(beside)
         for _ in range(topics):
@@ -295,5 +303,7 @@ async def talking(
                 by_topic.setdefault(member.topic, []).append(member)
             for those in by_topic.values():
                 talk.begin(those[:talkers])
+        if is_busy:
+            talk.rights = Changing(stage, talk.recorder, talk.members[-1])
         await talk.wait_flowing(PATIENCE_S)
         yield talk
