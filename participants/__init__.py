@@ -1,6 +1,7 @@
 """How to take part: the conversation of one participant, and the client that carries it."""
 
 from participants import conversation
+from participants.approver import Approver, MemoryRules, RuleFile, RuleStore
 from participants.client import (
     ClientEvent,
     Disconnected,
@@ -47,6 +48,7 @@ __all__ = [
     "INVALID_REQUEST",
     "METHOD_NOT_FOUND",
     "SETTLED",
+    "Approver",
     "Backoff",
     "ClientEvent",
     "Closed",
@@ -55,6 +57,7 @@ __all__ = [
     "EventStream",
     "EventsDropped",
     "HandshakeRefused",
+    "MemoryRules",
     "NeedsAllMode",
     "NoAnswer",
     "NotAllowed",
@@ -73,6 +76,8 @@ __all__ = [
     "RequestFailed",
     "RequestHandler",
     "RequestTimeout",
+    "RuleFile",
+    "RuleStore",
     "TargetRequired",
 ]
 __all__ += conversation.__all__

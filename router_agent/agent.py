@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from capabilities import EMPTY, CapabilitySet
 from participants import (
+    Approver,
     Chat,
     Disconnected,
     EventsDropped,
@@ -57,8 +58,14 @@ class RouterAgent:
         *,
         today: Callable[[], date] = date.today,
         allowance: Allowance | None = None,
+        approver: Approver | None = None,
     ) -> None:
-        """Made before the participant's block is entered, it misses nothing; `today` dates words."""
+        """
+        Made before the participant's block is entered, it misses nothing; `today` dates words.
+
+        `approver` fulfills others' proposals by rules, as the same participant.
+        """
+        self._approver = approver
         self._me, self._thinker, self._today = me, thinker, today
         self._allowance = allowance or Allowance()
         self._peers: dict[str, Peer] = {}
@@ -69,7 +76,7 @@ class RouterAgent:
         self._working: set[asyncio.Task[None]] = set()
         # Opened before anything is awaited, so that nothing after the welcome is missed.
         self._events = me.events()
-        service = Service(self._route_for, self._execute_for)
+        service = Service(self._route_for, self._execute_for, approver)
         me.on_request(service.answer)
 
     @property
@@ -87,6 +94,8 @@ class RouterAgent:
         """Take part until the connection ends for good, or the task is cancelled."""
         try:
             async for event in self._events:
+                if self._approver is not None:
+                    self._approver.hear(event)
                 match event:
                     case Welcome(you=you, others=others):
                         self._welcomed([you, *others])
@@ -109,6 +118,8 @@ class RouterAgent:
             if self._working:
                 await asyncio.wait(self._working)
             await self._keeper.close()
+            if self._approver is not None:
+                await self._approver.close()
 
     # Who is here
 

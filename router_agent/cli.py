@@ -111,6 +111,16 @@ def calibrate(
     Console(stderr=True).print(f"calibration error {gate.right.error:.3f}; gate in {out}")
 
 
+def _with_training() -> typer.Typer:
+    """Add the making of models, where that part is installed."""
+    try:
+        from router_agent.training.commands import add_to
+    except ImportError:
+        return app
+    add_to(app)
+    return app
+
+
 def _progress() -> Progress:
     return Progress(console=Console(stderr=True), transient=True)
 
@@ -118,7 +128,7 @@ def _progress() -> Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `mcpx-router` and return its exit status."""
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="mcpx-router")
+        _with_training()(args=list(arguments) if arguments is not None else None, prog_name="mcpx-router")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except (RouterError, McpxError) as error:

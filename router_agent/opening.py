@@ -9,8 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from router_agent.core import DEFAULT_POLICY, Encoder, Gate, Monolithic, Policy, Router
+from router_agent.core import DEFAULT_POLICY, Encoder, Gate, Monolithic, Policy, Router, Strategy
+from router_agent.core.strategies import Cascade, Hierarchical
 from router_agent.errors import ModelUnavailable
+from router_agent.generating import GgufWriter
 
 _log: Final = logging.getLogger(__name__)
 
@@ -54,10 +56,24 @@ def open_router(
     encoder: Encoder | None = None,
     gate: Path | None = None,
     policy: Policy = DEFAULT_POLICY,
+    model: Path | None = None,
+    by_domain: bool = False,
 ) -> Router:
-    """Return a router with all tools in one selection; without an encoder it goes by words and rules."""
+    """
+    Return a router; without an encoder it goes by words and rules.
+
+    `model` is a user's GGUF, asked where the router is not sure; `by_domain` chooses a domain first.
+
+    Raises:
+        ModelUnavailable: `model` cannot be loaded.
+    """
     chosen = read_gate("words" if encoder is None else "encoder", gate)
-    return Router(Monolithic(chosen, encoder, time.perf_counter), chosen.floor, policy, time.perf_counter)
+    strategy: Strategy = Monolithic(chosen, encoder, time.perf_counter)
+    if by_domain:
+        strategy = Hierarchical(strategy)
+    if model is not None:
+        strategy = Cascade(strategy, GgufWriter.open(model), act=policy.act)
+    return Router(strategy, chosen.floor, policy, time.perf_counter)
 
 
 def encoder_or_none(path: Path | None = None) -> Encoder | None:

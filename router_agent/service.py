@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from participants import INVALID_PARAMS, METHOD_NOT_FOUND, Request, RequestFailed
+from participants import INVALID_PARAMS, METHOD_NOT_FOUND, Approver, Request, RequestFailed
 
 PROTOCOL_VERSION: Final = "2025-11-25"
 LONGEST_INTENT: Final = 4_000
@@ -48,8 +48,10 @@ Routing = Callable[[str, str], Awaitable[dict[str, Any]]]
 class Service:
     """Answers requests to the router."""
 
-    def __init__(self, route: Routing, execute: Routing) -> None:
+    def __init__(self, route: Routing, execute: Routing, approver: Approver | None = None) -> None:
+        """`approver`, if there is one, serves its rules beside the router's own tools."""
         self._work = {"route_intent": route, "execute_intent": execute}
+        self._approver = approver
 
     async def answer(self, request: Request) -> dict[str, Any]:
         """
@@ -68,7 +70,7 @@ class Service:
             case "ping":
                 return {}
             case "tools/list":
-                return {"tools": [dict(tool) for tool in TOOLS]}
+                return {"tools": [*TOOLS, *(self._approver.tools if self._approver else ())]}
             case "tools/call":
                 return await self._call(request)
             case method:
@@ -76,6 +78,8 @@ class Service:
 
     async def _call(self, request: Request) -> dict[str, Any]:
         name, arguments = request.params.get("name"), request.params.get("arguments")
+        if self._approver is not None and self._approver.serves(name):
+            return await self._approver.call(request)
         work = self._work.get(name) if isinstance(name, str) else None
         intent = arguments.get("intent") if isinstance(arguments, dict) else None
         if work is None:

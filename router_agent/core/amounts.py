@@ -47,9 +47,15 @@ _DIGITS: Final = re.compile(
     (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+\.\d+|\.\d+|\d+)
     (?P<power>[eE][+-]?\d+|\s?[x×*]\s?10\s?\^\s?[+-]?\d+)?
     (?P<ordinal>(?:st|nd|rd|th)\b)?
-    (?P<scale>\s?(?:hundred|thousand|million|billion|trillion|dozen)\b|(?:k|K|M|bn|mil)\b)?
+    (?P<scale>\s?(?:hundred|thousand|million|billion|trillion|dozen)\b|(?:k|M|bn|mil)\b|(?<=\$)K\b)?
     (?P<percent>\s?(?:%|percent\b|per\ cent\b))?""",
     re.VERBOSE,
+)
+_COUNTED: Final = re.compile(
+    r"\s+(?:given |independent |different |following )?(?:numbers|values|points|vectors|integers|samples|"
+    r"cities|places|"
+    r"groups|sets|things|locations|sides|players|teams|species|jobs|cards)\b",
+    re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _UNIT: Final = re.compile(r"\s?-?\s?([°º]?\s?[A-Za-zµΩ]+(?:/[A-Za-z]+)?(?:\^?[23²³])?)")
@@ -77,7 +83,7 @@ class Number:
 
 def numbers_in(text: str) -> list[Number]:
     """Return a text's numbers in order; never two that overlap."""
-    found = [*_in_digits(text), *_in_words(text)]
+    found = [*_in_digits(text), *_in_words(text), *_in_spans(text)]
     found.sort(key=lambda one: (one.start, one.start - one.end))
     out: list[Number] = []
     for one in found:
@@ -89,6 +95,21 @@ def numbers_in(text: str) -> list[Number]:
 def plain(value: float) -> int | float:
     """Return a whole number as an integer."""
     return int(value) if value == int(value) and abs(value) < 1e15 else value
+
+
+_SPAN: Final = re.compile(
+    r"\b(?:next|past|last|coming|upcoming|following|previous)\s+(?P<unit>day|week|month|year|"
+    r"decade)\b",
+    re.IGNORECASE,
+)
+
+
+def _in_spans(text: str) -> list[Number]:
+    """Read "the next week" as one week."""
+    return [
+        Number(hit.start(), hit.start("unit"), 1.0, hit["unit"].lower(), unit_end=hit.end())
+        for hit in _SPAN.finditer(text)
+    ]
 
 
 def _in_digits(text: str) -> list[Number]:
@@ -134,6 +155,9 @@ def _in_words(text: str) -> list[Number]:
             at += 1
             continue
         start, end = words[at].start(), words[at + used - 1].end()
+        if _COUNTED.match(text, end) and value == int(value) and value < 20 and not ordinal:
+            at += used  # "two numbers: 40 and 50": it announces them, and is none of them
+            continue
         percent = re.match(r"\s?(?:%|percent\b|per cent\b)", text[end:])
         if percent:
             end += percent.end()

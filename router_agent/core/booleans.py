@@ -13,7 +13,7 @@ from router_agent.core.intents import Intent
 from router_agent.core.nearness import Cues
 from router_agent.core.parameters import Parameter
 from router_agent.core.stems import stem
-from router_agent.core.words import sense
+from router_agent.core.words import STOP_WORDS, sense
 from router_agent.models.reading import SlotReading
 
 _DULL: Final = frozenset(
@@ -34,7 +34,10 @@ def truth_for(
     parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None
 ) -> Iterator[Candidate]:
     """Offer true or false where the intent speaks of the matter."""
-    wanted = [one for one in parameter.name_stems if one not in _DULL] or list(parameter.name_stems)
+    telling = [one for one in parameter.name_stems if one not in _DULL and one not in STOP_WORDS]
+    # "is_cleaning_home" beside "is_cleaning_office": their common word tells neither
+    own = [one for one in telling if not cues.is_shared(one)]
+    wanted = own or telling or list(parameter.name_stems)
     found: dict[str, int] = {}
     for place, stems in enumerate(intent.stems):
         for one in wanted:
@@ -60,7 +63,17 @@ def truth_for(
         score = 0.7 * probability + (0.3 * agreed.score if agreed else 0.0)
         start, end = (agreed.start, agreed.end) if agreed else (-1, -1)
         yield Candidate(value, score, start, end, "truth", shares=True)
-    del cues
+
+
+def is_truth(parameter: Parameter) -> bool:
+    """Whether its choices are "True" and "False" as text, perhaps with one for neither."""
+    said = {str(one).lower() for one in parameter.choices}
+    return {"true", "false"} <= said and len(said) <= 3
+
+
+def spelled(parameter: Parameter, value: bool) -> str:
+    """Return the choice that says true or false."""
+    return next(str(one) for one in parameter.choices if str(one).lower() == str(value).lower())
 
 
 def _is_denied(intent: Intent, first: int, last: int) -> bool:

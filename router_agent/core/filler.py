@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from router_agent.core.booleans import truth_for
+from router_agent.core.booleans import is_truth, spelled, truth_for
 from router_agent.core.candidates import Candidate
 from router_agent.core.choices import choices_for
 from router_agent.core.intents import Intent
@@ -23,6 +23,8 @@ from router_agent.models.reading import Reading, SlotReading
 REQUIRED_FLOOR: Final = 0.2
 """The least score for a value that must be there: a weak guess is shown rather than nothing."""
 OPTIONAL_FLOOR: Final = 0.5
+SURE: Final = 0.7
+"""From here on, a choice has its words to itself."""
 _TOLD_DEFAULT: Final = re.compile(
     r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|:|\s*=)\s*(?:set to\s+)?['\"]?([\w.+-]+(?:\s[\w]+)?)['\"]?",
     re.IGNORECASE,
@@ -77,22 +79,54 @@ def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
             for candidate in _candidates(parameter, intent, cues, read[number], tool_words)
             if candidate.score >= (REQUIRED_FLOOR if parameter.required else OPTIONAL_FLOOR)
         ),
-        key=lambda offer: (-offer[0].score, offer[0].start, offer[1]),
+        key=lambda offer: (
+            -_rank(offer[0], parameters[offer[1]]),
+            offer[0].start,
+            offer[1],
+        ),
     )
     chosen: dict[int, Candidate] = {}
     taken: list[tuple[int, int]] = []
+    spoken_for: list[tuple[int, int]] = []
     for candidate, number in offers:
         if number in chosen:
             continue
-        free = candidate.shares or all(
-            candidate.end <= start or candidate.start >= end for start, end in taken
-        )
-        if not free:
+        if not candidate.shares and _overlaps(candidate, taken):
             continue
+        if not (candidate.shares or parameters[number].required) and _overlaps(candidate, spoken_for):
+            continue  # "comedy" is the genre already, and no title besides
         chosen[number] = candidate
+        if candidate.rule == "choice" and candidate.is_said and candidate.score >= SURE:
+            spoken_for.append((candidate.start, candidate.end))
         if candidate.is_said and not candidate.shares:
             taken.append((candidate.start, candidate.end))
+    _in_order(parameters, chosen)
     return _assembled(parameters, chosen)
+
+
+def _overlaps(candidate: Candidate, spans: list[tuple[int, int]]) -> bool:
+    return any(candidate.start < end and start < candidate.end for start, end in spans)
+
+
+def _rank(candidate: Candidate, parameter: Parameter) -> float:
+    """A candidate's score; what must be there goes before what may."""
+    return candidate.score + (0.08 if parameter.required else 0.0)
+
+
+def _in_order(parameters: tuple[Parameter, ...], chosen: dict[int, Candidate]) -> None:
+    """Give `team1` what was said before `team2`: only order tells such parameters apart."""
+    groups: dict[str, list[int]] = {}
+    for number, parameter in enumerate(parameters):
+        plain = _NUMBERED.sub("", parameter.name.lower())
+        if number in chosen and plain != parameter.name.lower() and chosen[number].is_said:
+            groups.setdefault(f"{parameter.kind} {parameter.path[:-1]} {plain}", []).append(number)
+    for numbers in groups.values():
+        if len({chosen[one].start for one in numbers}) == len(numbers):
+            ordered = sorted((chosen[one] for one in numbers), key=lambda one: one.start)
+            chosen.update(zip(numbers, ordered, strict=True))
+
+
+_NUMBERED: Final = re.compile(r"(?:_?\d+|(?<=_)[a-c]|(?:first|second|third)_?)$|^(?:first|second|third)_")
 
 
 def _assembled(parameters: tuple[Parameter, ...], chosen: dict[int, Candidate]) -> Filled:
@@ -159,6 +193,11 @@ def _candidates(
 ) -> Iterator[Candidate]:
     if parameter.kind == "boolean":
         yield from truth_for(parameter, intent, cues, reading)
+    elif parameter.kind == "string" and is_truth(parameter):
+        yield from (
+            replace(one, value=spelled(parameter, one.value))
+            for one in truth_for(parameter, intent, cues, None)
+        )
     elif parameter.kind == "array":
         singles = (
             choices_for(parameter, intent, cues, reading)

@@ -78,6 +78,10 @@ def write(moment: Moment, parameter: Parameter, said: str) -> str:
         return said
     if layout:
         return _fill(layout, moment)
+    spoken = _SPOKEN_LAYOUT.search(parameter.description)
+    if spoken:
+        parts = {"month": f"{day:%m}", "day": f"{day:%d}", "year": f"{day:%Y}"}
+        return spoken[2].join(parts[spoken[number].lower()] for number in (1, 3, 4))
     if sample and sample["us"]:
         return f"{day:%m/%d/%Y}"
     clock = moment.time
@@ -88,6 +92,11 @@ def write(moment: Moment, parameter: Parameter, said: str) -> str:
     if clock is not None and wants_time(parameter):
         return f"{day:%Y-%m-%d}T{clock}"
     return f"{day:%Y-%m-%d}"
+
+
+_SPOKEN_LAYOUT: Final = re.compile(
+    r"\b(month|day|year)\s?([-/.])\s?(month|day|year)\s?[-/.]\s?(month|day|year)\b", re.IGNORECASE
+)
 
 
 def _fill(layout: re.Match[str], moment: Moment) -> str:

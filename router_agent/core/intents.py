@@ -1,9 +1,12 @@
 """An intent, read once: its words, numbers, moments and the phrases that could be values."""
 
+# ruff: noqa: SIM905 - a table of words reads better as words
+
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,6 +15,7 @@ from typing import Final
 
 from router_agent.core.amounts import Number, numbers_in
 from router_agent.core.moments import Moment, moments_in
+from router_agent.core.orders import ORDERS
 from router_agent.core.stems import stem
 from router_agent.core.tools import clean
 from router_agent.core.words import STOP_WORDS, Word, parts_of, sense, words_in
@@ -111,11 +115,29 @@ class Intent:
     @cached_property
     def names(self) -> tuple[Phrase, ...]:
         """Runs of words with capitals, joined over "of", "the", "and"."""
-        return tuple(
-            self.phrase(hit.start(), hit.end(), Look.NAME)
-            for hit in _NAME.finditer(self.text)
-            if hit.group().lower() not in STOP_WORDS
-        )
+        out = [self.phrase(hit.start(), hit.end(), Look.NAME) for hit in _ADDRESS.finditer(self.text)]
+        for hit in _NAME.finditer(self.text):
+            start = hit.start()
+            phrase = self.phrase(start, hit.end(), Look.NAME)
+            first = self.word_at(start)
+            if phrase.first and (self.stems[first] & ORDERS or self.words[first].lower in STOP_WORDS):
+                # A sentence begins with a capital, whatever its first word is.
+                if first + 1 >= len(self.words) or self.words[first + 1].start >= hit.end():
+                    continue
+                phrase = self.phrase(self.words[first + 1].start, hit.end(), Look.NAME)
+            if phrase.text.lower() not in STOP_WORDS and phrase.text[:1].isupper():
+                out += self._variants(phrase)
+        return tuple(out)
+
+    def _variants(self, phrase: Phrase) -> Iterator[Phrase]:
+        """A name, and the same with its number, "Windows 10", or without its possessive."""
+        if phrase.text.endswith(("'s", "’s")) and phrase.after.islower():
+            yield self.phrase(phrase.start, phrase.end - 2, Look.NAME)
+        else:
+            yield phrase
+        numbered = _NUMBER_BEHIND.match(self.text, phrase.end)
+        if numbered:
+            yield self.phrase(phrase.start, numbered.end(), Look.NAME)
 
     @cached_property
     def chunks(self) -> tuple[Phrase, ...]:
@@ -126,12 +148,13 @@ class Intent:
             broken = run and (
                 word is None
                 or word.lower in STOP_WORDS
+                or word.lower in _JOINING
                 or _BREAK.search(self.text, run[-1].end, word.start) is not None
             )
             if broken:
                 out.append(self.phrase(run[0].start, run[-1].end, Look.PHRASE))
                 run = []
-            if word is not None and word.lower not in STOP_WORDS:
+            if word is not None and word.lower not in STOP_WORDS and word.lower not in _JOINING:
                 run.append(word)
         return tuple(out)
 
@@ -165,7 +188,19 @@ class Intent:
         return [word.end for word in self.words]
 
 
+_NUMBER_BEHIND: Final = re.compile(r" \d{1,4}\b(?![.,:]\d)(?! ?[%°])")
+_ADDRESS: Final = re.compile(
+    r"\b\d+[A-Z]?\s+(?:[A-Z][\w.]*\s+)+(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Way|Square|"
+    r"Apartments)\b\.?(?:,\s*[A-Z]\w*(?:\s[A-Z]\w*)*)*"
+)
 _SENTENCE: Final = re.compile(r"[.!?:]\s")
+_JOINING: Final = frozenset(
+    """including containing performing related based associated starting happening identified located
+    filed published released playing having serving offering starring featuring directed written
+    called named titled between near around during after before under over above below without
+    against through per into since until""".split()
+)
+"""Words that join what stands on both sides, and belong to neither."""
 _BREAK: Final = re.compile(r"[,.;:!?()\[\]{}\"“”\n]|(?<=\s)'|'(?=\s)|'$")
 _MARKS: Final = (
     (
@@ -207,5 +242,5 @@ _MARKS: Final = (
 )
 _CAPITAL: Final = r"(?:[A-Z][\w'’&.-]*\w|[A-Z]\b\.?)"
 _NAME: Final = re.compile(
-    rf"{_CAPITAL}(?:(?:\s+|,\s+(?=[A-Z]{{2}}\b))(?:(?:of|the|de|da|von|van|and|&|del|la|le)\s+(?:the\s+)?)?{_CAPITAL})*"
+    rf"{_CAPITAL}(?:(?:\s+|,\s+(?=[A-Z]{{2}}\b))(?:(?:of|the|de|da|von|van|&|del|la|le)\s+(?:the\s+)?)?{_CAPITAL})*"
 )

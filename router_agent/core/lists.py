@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from router_agent.core.amounts import Number, plain
 from router_agent.core.candidates import Candidate
-from router_agent.core.intents import Intent, Look
+from router_agent.core.intents import Intent, Look, Phrase
 from router_agent.core.nearness import Cues
 from router_agent.core.notations import notate
 from router_agent.core.parameters import Parameter
@@ -51,9 +51,8 @@ def lists_for(
             yield Candidate(
                 [notate(part, parameter) for part in parts], one.score, one.start, one.end, "pointer"
             )
-    quoted = [one for one in intent.marked if one.look is Look.QUOTED]
-    for run in _runs([(one.start - 1, one.end + 1) for one in quoted], intent.text):
-        inside = [one for one in quoted if run[0] <= one.start and one.end <= run[1]]
+    yield from _counted_things(parameter, intent, cues)
+    for run, inside in _marked_runs(intent):
         score = 0.5 + 0.1 * (len(inside) > 1) + 0.35 * cues.near(parameter, *run)
         yield Candidate([one.text for one in inside], score, *run, "quoted list")
     if reading is None:
@@ -96,6 +95,15 @@ def _parsed(text: str) -> Any:
 
 def _number_runs(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
     numbers = list(usable_numbers(intent, parameter))
+    things = _counted(intent) if parameter.named("quantities", "quantity", "amounts", "counts") else []
+    if things:
+        counts = [plain(number.value) for number, _, _ in things]
+        yield Candidate(counts, 0.7, things[0][0].start, things[-1][0].end, "counted", shares=True)
+    if parameter.named("coordinates", "coordinate", "coords", "point", "latlng"):
+        precise = [one for one in numbers if re.search(r"\.\d\d", intent.text[one.start : one.end])][:2]
+        if len(precise) == 2:
+            pair = [one.value for one in precise]
+            yield Candidate(pair, 0.6, precise[0].start, precise[1].end, "coordinates")
     for start, end in _runs([(one.start, one.unit_end or one.end) for one in numbers], intent.text):
         inside: list[Number] = [one for one in numbers if start <= one.start < end]
         if parameter.item_kind == "integer" and any(one.value != int(one.value) for one in inside):
@@ -103,6 +111,54 @@ def _number_runs(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[C
         near = cues.near(parameter, start, end)
         score = (0.55 if len(inside) > 1 else 0.3) + 0.35 * near
         yield Candidate([plain(one.value) for one in inside], score, start, end, "numbers")
+
+
+def _counted(intent: Intent) -> list[tuple[Number, str, int]]:
+    """Things with their numbers: "five burgers and six wings"."""
+    out: list[tuple[Number, str, int]] = []
+    for number in intent.numbers:
+        if number.unit or number.percent or number.ordinal or number.value != int(number.value):
+            continue
+        chunk = next(
+            (
+                one
+                for one in intent.chunks
+                if one.start <= number.start < one.end or one.start == number.end + 1
+            ),
+            None,
+        )
+        if chunk is not None and chunk.end > number.end:
+            start = max(number.end, chunk.start)
+            text = intent.text[start : chunk.end]
+            out.append((number, text.strip(), chunk.end))
+    return out
+
+
+def _counted_things(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
+    if not parameter.named("items", "item", "products", "things", "dishes", "foods", "list"):
+        return
+    things = _counted(intent)
+    if things:
+        start, end = things[0][0].end, things[-1][2]
+        yield Candidate(
+            [text for _, text, _ in things],
+            0.62 + 0.1 * cues.near(parameter, start, end),
+            start,
+            end,
+            "counted",
+            shares=True,
+        )
+
+
+def _marked_runs(intent: Intent) -> Iterator[tuple[tuple[int, int], list[Phrase]]]:
+    """Phrases of one look that stand in a row: quotations, addresses, codes."""
+    for look in (Look.QUOTED, Look.EMAIL, Look.URL, Look.PATH, Look.CODE):
+        ones = [one for one in intent.marked if one.look is look]
+        margin = 1 if look is Look.QUOTED else 0
+        for run in _runs([(one.start - margin, one.end + margin) for one in ones], intent.text):
+            inside = [one for one in ones if run[0] <= one.start and one.end <= run[1]]
+            if look is Look.QUOTED or len(inside) > 1:
+                yield run, inside
 
 
 def _runs(spans: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:

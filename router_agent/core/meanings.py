@@ -57,7 +57,7 @@ PERSON: Final = Meaning(
     ),
     {Look.NAME: 0.5, Look.QUOTED: 0.35, Look.CODE: 0.2, Look.PHRASE: 0.12},
     _after(
-        "by:0.35 with:0.2 to:0.2 of:0.12 named:0.35 for:0.15 from:0.15 starring:0.4 featuring:0.4 "
+        "by:0.35 with:0.2 to:0.2 of:0.12 named:0.35 for:0.05 from:0.1 starring:0.4 featuring:0.4 "
         "directed:0.3 and:0.05"
     ),
 )
@@ -109,6 +109,24 @@ TOPIC: Final = Meaning(
     {Look.QUOTED: 0.55, Look.PHRASE: 0.35, Look.NAME: 0.4, Look.CODE: 0.25},
     _after("about:0.35 on:0.25 for:0.3 of:0.2 regarding:0.4 search:0.2 find:0.15 related:0.3"),
 )
+NAMED: Final = Meaning(
+    "name",
+    frozenset(),
+    {Look.QUOTED: 0.6, Look.NAME: 0.5, Look.CODE: 0.25, Look.PHRASE: 0.18},
+    _after("of:0.2 for:0.18 in:0.05 by:0.1 named:0.4 called:0.4 titled:0.4 from:0.1 to:0.1 the:0.08"),
+)
+ORGANISATION: Final = Meaning(
+    "organisation",
+    _words(
+        "company organization organisation brand team league store shop restaurant hotel school "
+        "university museum "
+        "airline bank club tournament competition exchange platform theater theatre venue manufacturer "
+        "institution "
+        "event indexe"
+    ),
+    {Look.NAME: 0.5, Look.QUOTED: 0.45, Look.CODE: 0.35, Look.PHRASE: 0.18},
+    _after("of:0.18 for:0.15 at:0.25 in:0.12 from:0.15 by:0.1 on:0.15 against:0.2 the:0.05"),
+)
 THING: Final = Meaning(
     "thing",
     frozenset(),
@@ -117,7 +135,7 @@ THING: Final = Meaning(
         "of:0.2 for:0.18 in:0.1 by:0.1 with:0.1 named:0.3 called:0.3 from:0.1 to:0.1 a:0.08 an:0.08 the:0.08"
     ),
 )
-_ALL: Final = (ADDRESS, URL, PATH, FORMULA, CODE, PLACE, PERSON, TOPIC, TEXT)
+_ALL: Final = (ADDRESS, URL, PATH, FORMULA, CODE, PLACE, PERSON, ORGANISATION, TOPIC, TEXT)
 
 
 def meaning_of(parameter: Parameter) -> Meaning:
@@ -126,7 +144,10 @@ def meaning_of(parameter: Parameter) -> Meaning:
         return ADDRESS
     if parameter.schema.get("format") in {"uri", "url"}:
         return URL
-    for word in reversed(_name_words(parameter)):
+    words = _name_words(parameter)
+    for word in reversed(words):
+        if word == "name" and len(words) > 1:
+            continue
         for meaning in _ALL:
             if word in meaning.named:
                 if meaning is ADDRESS and not parameter.says("email", "e-mail"):
@@ -135,7 +156,7 @@ def meaning_of(parameter: Parameter) -> Meaning:
     for meaning, words in ((PLACE, ("location", "city", "country")), (PERSON, ("person", "name of the"))):
         if parameter.says(*words) and meaning is PLACE:
             return meaning
-    return THING
+    return NAMED if "name" in words else THING
 
 
 def _name_words(parameter: Parameter) -> tuple[str, ...]:

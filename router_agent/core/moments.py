@@ -44,9 +44,9 @@ _YEAR: Final = r"(?P<year>(?:1[0-9]|20|21)\d{2})\b(?!\s?[:%])"
 _DATES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\b(?P<year>\d{4})[-/](?P<month_number>\d{1,2})[-/](?P<day>\d{1,2})(?!\d)",
+        r"\b(?P<year>\d{4})[-/.](?P<month_number>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)",
         r"\b(?P<first>\d{1,2})(?P<mark>[/.-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})\b",
-        rf"\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!\s?[:.]\d)(?:,?\s+(?:of\s+)?(?:the\s+year\s+)?{_YEAR})?",
+        rf"\b{_MONTH}(?:\s+|(?<=\.)\s*)(?:the\s+)?{_DAY}(?!\s?[:.]\d)(?:,?\s+(?:of\s+)?(?:the\s+year\s+)?{_YEAR})?",
         rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?",
         rf"\b{_MONTH},?\s+(?:of\s+)?(?:the\s+year\s+)?{_YEAR}",
         rf"\b{_YEAR}",
@@ -77,7 +77,8 @@ _RELATIVE: Final = re.compile(
     r"sunday)\b"
     r"|\b(?P<bare>monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b"
     r"|\bin\s+(?P<ahead>\w+)\s+(?P<unit>days?|weeks?)\b"
-    r"|\b(?P<back>\w+)\s+(?P<back_unit>days?|weeks?)\s+ago\b",
+    r"|\b(?P<back>\w+)\s+(?P<back_unit>days?|weeks?)\s+ago\b"
+    r"|\b(?P<span>(?:next|this|last|coming|upcoming)\s+(?:week|weekend|month|year))\b",
     re.IGNORECASE,
 )
 _DAYS: Final = {
@@ -102,7 +103,9 @@ def moments_in(text: str, today: date | None = None) -> list[Moment]:
         if all(one.end <= other.start or one.start >= other.end for other in found):
             found.append(one)
     found.sort(key=lambda one: one.start)
-    return [_completed(one, today) for one in _joined(text, found)]
+    years = {one.year for one in found if one.year is not None and not one.relative}
+    only = years.pop() if len(years) == 1 else None
+    return [_completed(one, today, only) for one in _joined(text, found)]
 
 
 def _dates(text: str) -> Iterator[Moment]:
@@ -175,6 +178,9 @@ def _clock(hour: int, minute: int, second: int, half: str) -> time | None:
 def _relative(text: str, today: date | None) -> Iterator[Moment]:
     for hit in _RELATIVE.finditer(text):
         day: date | None = None
+        if hit["span"]:
+            yield Moment(hit.start(), hit.end(), relative=True)
+            continue
         if hit["plain"]:
             day = today + timedelta(days=_DAYS[hit["plain"].lower()]) if today else None
         elif weekday := hit["weekday"] or hit["bare"]:
@@ -219,9 +225,13 @@ def _joined(text: str, found: list[Moment]) -> list[Moment]:
     return out
 
 
-def _completed(one: Moment, today: date | None) -> Moment:
-    """Give a day without a year the next year in which it comes."""
-    if today is None or one.year is not None or one.month is None or one.day is None:
+def _completed(one: Moment, today: date | None, only: int | None) -> Moment:
+    """Give a day without a year the only year that is said, else the next in which it comes."""
+    if one.year is not None or one.month is None or one.day is None:
+        return one
+    if only is not None and _is_possible(only, one.month, one.day):
+        return replace(one, year=only)
+    if today is None:
         return one
     for year in (today.year, today.year + 1):
         if _is_possible(year, one.month, one.day) and date(year, one.month, one.day) >= today:

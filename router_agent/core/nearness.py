@@ -17,6 +17,10 @@ FARTHEST: Final = 8
 """Words beyond which a name says nothing of a value."""
 
 
+def _begins(name: str, stems: frozenset[str]) -> bool:
+    return any(len(one) > len(name) and one.startswith(name) for one in stems)
+
+
 class Cues:
     """Which words of the intent speak of which parameter of one tool."""
 
@@ -26,6 +30,7 @@ class Cues:
         for one in parameters:
             for each in set(one.name_stems):
                 shared[each] = shared.get(each, 0) + 1
+        self._shared = shared
         self._places = {one.path: self._spoken(one, shared) for one in parameters}
         self._rivals = {
             place: max(
@@ -43,7 +48,8 @@ class Cues:
             word = intent.words[place]
             if first <= place <= last:
                 inside = word.start < start or word.end > end
-                best = max(best, 0.9 * weight if inside else 0.0)
+                # "Premier League" is a league by its own word
+                best = max(best, (0.9 if inside else 0.5 if last > first else 0.0) * weight)
                 continue
             away = first - place if place < first else place - last
             if away > FARTHEST:
@@ -68,6 +74,10 @@ class Cues:
         """Return 0 to 1: how plainly the intent speaks of `parameter` at all."""
         return max(self._places[parameter.path].values(), default=0.0)
 
+    def is_shared(self, stem: str) -> bool:
+        """Whether several parameters of the tool have this stem in their names."""
+        return self._shared.get(stem, 0) > 1
+
     def places(self, parameter: Parameter) -> Mapping[int, float]:
         """The numbers of the words that speak of it, with their weights."""
         return self._places[parameter.path]
@@ -86,6 +96,11 @@ class Cues:
                 max((names.get(one, 0.0) for one in stems), default=0.0),
                 max((meanings.get(sense(one), 0.0) for one in stems), default=0.0),
                 max((told.get(one, 0.0) for one in stems), default=0.0),
+                # "bedrooms" speak of the number of beds
+                max(
+                    (0.6 * w for name, w in names.items() if len(name) > 2 and _begins(name, stems)),
+                    default=0.0,
+                ),
             )
             if weight:
                 out[place] = weight

@@ -112,9 +112,13 @@ def _currency(text: str, parameter: Parameter) -> str:
 
 def _place(text: str, parameter: Parameter) -> str:
     city, _, rest = (part.strip() for part in text.partition(","))
-    short = bool(_SHORT_STATE.search(parameter.description)) or any(
-        re.search(r", [A-Z]{2}\b", one) for one in parameter.examples
+    short = bool(_SHORT_STATE.search(parameter.description)) or not any(
+        re.search(r", [A-Z][a-z]{2,}", one) for one in parameter.examples
     )
+    for state, code in STATES.items() if not rest else ():
+        town = city.lower().removesuffix(f" {state}")
+        if town != city.lower() and town in CITY_STATES:
+            return f"{city[: len(town)]}, {code if short else STATE_NAMES[code]}"
     if rest:
         return f"{city}, {STATES[rest.lower()]}" if short and rest.lower() in STATES else text
     wants_state = _CITY_STATE.search(parameter.description) or any(

@@ -54,6 +54,8 @@ def numbers_for(
 ) -> Iterator[Candidate]:
     """Offer each number of the intent for a parameter of type number or integer."""
     usable = list(usable_numbers(intent, parameter))
+    yield from _clock_parts(parameter, intent)
+    yield from _compounding(parameter, intent)
     for number in usable:
         score = _score(parameter, number, intent, cues)
         if reading is not None:
@@ -68,6 +70,36 @@ def numbers_for(
             yield Candidate(value, min(1.0, max(0.0, score)), number.start, number.end, "number")
 
 
+def _clock_parts(parameter: Parameter, intent: Intent) -> Iterator[Candidate]:
+    """Offer the hour or the minute of a time of day."""
+    for moment in intent.moments:
+        if moment.time is not None and parameter.named("hour", "hours", "minute", "minutes"):
+            value = moment.time.hour if parameter.named("hour", "hours") else moment.time.minute
+            if parameter.says("12-hour", "clock") and parameter.named("hour", "hours"):
+                value = value % 12 or 12
+            yield Candidate(value, 0.6, moment.start, moment.end, "clock", shares=True)
+
+
+_TIMES_A_YEAR: Final = {
+    "annually": 1,
+    "yearly": 1,
+    "semiannually": 2,
+    "semi-annually": 2,
+    "quarterly": 4,
+    "monthly": 12,
+    "weekly": 52,
+    "daily": 365,
+}
+
+
+def _compounding(parameter: Parameter, intent: Intent) -> Iterator[Candidate]:
+    """Offer how often interest is added, where a word says so: "compounded quarterly" is four times a year."""
+    if parameter.says("compound"):
+        for word in intent.words:
+            if word.lower in _TIMES_A_YEAR:
+                yield Candidate(_TIMES_A_YEAR[word.lower], 0.62, word.start, word.end, "frequency")
+
+
 def usable_numbers(intent: Intent, parameter: Parameter) -> Iterator[Number]:
     """The numbers that are values: none inside a code, an address or a quotation that says more."""
     year = is_year(parameter)
@@ -78,6 +110,7 @@ def usable_numbers(intent: Intent, parameter: Parameter) -> Iterator[Number]:
             one.look in {Look.EMAIL, Look.URL, Look.PATH, Look.CODE, Look.FORMULA}
             and one.start <= number.start < one.end
             and not one.text.isdigit()
+            and not (one.look is Look.CODE and number.start == one.start and number.unit_end == one.end)
             for one in intent.marked
         ):
             continue
@@ -106,9 +139,49 @@ def as_number(number: Number, parameter: Parameter) -> Any:
         whole = any(float(one) > 1 for one in examples) and not any(0 < float(one) < 1 for one in examples)
         if not whole:
             value = round(value / 100, 12)
+    value = _converted(value, number.unit, parameter)
     if parameter.kind == "integer":
         return int(value) if value == int(value) and abs(value) < 1e15 else None
     return plain(value)
+
+
+_FACTORS: Final = {
+    "second": ("time", 1.0),
+    "minute": ("time", 60.0),
+    "hour": ("time", 3_600.0),
+    "day": ("time", 86_400.0),
+    "week": ("time", 604_800.0),
+    "month": ("calendar", 1.0),
+    "year": ("calendar", 12.0),
+    "decade": ("calendar", 120.0),
+    "millimeter": ("length", 0.001),
+    "centimeter": ("length", 0.01),
+    "meter": ("length", 1.0),
+    "kilometer": ("length", 1_000.0),
+    "milligram": ("mass", 0.001),
+    "gram": ("mass", 1.0),
+    "kilogram": ("mass", 1_000.0),
+}
+"""Units between which a whole factor lies, with their dimension."""
+
+
+def _converted(value: float, unit: str, parameter: Parameter) -> float:
+    """Turn three minutes into 180 where the description asks for seconds, and only for those."""
+    if unit not in _FACTORS:
+        return value
+    dimension, factor = _FACTORS[unit]
+    asked = [
+        name
+        for name, (other, _) in _FACTORS.items()
+        if other == dimension
+        and (
+            parameter.named(f"{name}s")
+            or re.search(rf"\bin {name}s?\b", parameter.description, re.IGNORECASE)
+        )
+    ]
+    if len(asked) != 1 or asked[0] == unit:
+        return value
+    return round(value * factor / _FACTORS[asked[0]][1], 9)
 
 
 def _score(parameter: Parameter, number: Number, intent: Intent, cues: Cues) -> float:
@@ -135,6 +208,8 @@ def _score(parameter: Parameter, number: Number, intent: Intent, cues: Cues) -> 
         "end", "max", "maximum", "to", "upper", "final"
     ):
         score += _bound_fit(parameter, number, intent)
+    if parameter.says("probability", "alpha", "significance") or parameter.named("prob", "p", "confidence"):
+        score += 0.15 if 0 <= number.value <= 1 or number.percent else -0.25
     least, most = parameter.schema.get("minimum"), parameter.schema.get("maximum")
     if (isinstance(least, int | float) and number.value < least) or (
         isinstance(most, int | float) and number.value > most

@@ -40,7 +40,7 @@ money amount sum cash
 weather temperature climate rain sunny humidity forecast
 location place city town area where address
 country nation
-person people individual
+people person individual adult passenger guest ppl traveler
 doctor physician dentist therapist
 job work occupation employment career
 company business firm corporation organization organisation enterprise
@@ -71,6 +71,8 @@ recipe cook cooking
 game match play
 score result point
 team club
+cast starring actor actress star feature act
+directed director direct
 player athlete
 law legal lawsuit court
 stock share equity

@@ -10,12 +10,14 @@ from typing import Final
 from router_agent.core.candidates import Candidate
 from router_agent.core.formats import wants_day, wants_moment, wants_time, write
 from router_agent.core.intents import Intent, Look, Phrase
-from router_agent.core.meanings import FORMULA, PATH, PLACE, TEXT, Meaning, meaning_of
+from router_agent.core.meanings import CODE, FORMULA, PATH, PLACE, TEXT, Meaning, meaning_of
 from router_agent.core.nearness import Cues
 from router_agent.core.notations import notate
 from router_agent.core.orders import ORDERS
 from router_agent.core.parameters import Parameter
-from router_agent.core.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES
+from router_agent.core.stems import stem
+from router_agent.core.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES, UNITS
+from router_agent.core.vocabularies import vocabulary_of
 from router_agent.core.words import STOP_WORDS, sense
 from router_agent.models.reading import SlotReading
 
@@ -32,7 +34,12 @@ def texts_for(
             return
     if parameter.named("currency", "currencies") or parameter.says("currency code"):
         yield from _currencies(parameter, intent, cues)
-    guesses = list(_guesses(parameter, intent, cues, tool_words))
+    guesses = [
+        *_known_words(parameter, intent, cues),
+        *_amounts(parameter, intent, cues),
+        *_tails(parameter, intent, cues),
+        *_guesses(parameter, intent, cues, tool_words),
+    ]
     if reading is None:
         yield from guesses
         return
@@ -65,11 +72,26 @@ def _moments(
                 one.probability for one in reading.spans if one.start < moment.end and moment.start < one.end
             )
             score = 0.5 * score + 0.5 * read
+        if wants_day(parameter) and moment.date is None:
+            score -= 0.1  # "this Saturday, 2023-09-30": the one that is whole
         # one moment may hold the day of one parameter and the time of another
         parted = moment.has_day and moment.time is not None
         yield Candidate(
             write(moment, parameter, said), min(1.0, score), moment.start, moment.end, "moment", shares=parted
         )
+
+
+def _known_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
+    """Offer words that are known as values of such a parameter: colours for a colour."""
+    known = vocabulary_of(parameter)
+    for word in intent.words if known else ():
+        if any(one.end <= word.start < one.unit_end for one in intent.numbers):
+            continue
+        if word.lower in known or word.lower.removesuffix("s") in known:
+            near = cues.near(parameter, word.start, word.end)
+            yield Candidate(
+                notate(word.text, parameter), 0.62 + 0.2 * near, word.start, word.end, "known word"
+            )
 
 
 def _edge(parameter: Parameter, intent: Intent, start: int) -> float:
@@ -136,24 +158,144 @@ def _snapped(intent: Intent, start: int, end: int) -> tuple[int, int]:
 def _guesses(
     parameter: Parameter, intent: Intent, cues: Cues, tool_words: frozenset[str]
 ) -> Iterator[Candidate]:
-    meaning = meaning_of(parameter)
+    meaning, known = meaning_of(parameter), vocabulary_of(parameter)
+    dated = parameter.named("season", "year", "edition", "duration", "period", "time", "range", "quantity")
     for phrase in _pool(parameter, intent, meaning, tool_words):
         score = meaning.looks.get(phrase.look, 0.1 if meaning.named else 0.15)
         if phrase.look is Look.NAME and phrase.first and " " not in phrase.text:
             score -= 0.2
         score += meaning.after.get(phrase.before, 0.0)
         score += 0.35 * cues.near(parameter, phrase.start, phrase.end)
+        score += _direction(parameter, phrase.before)
         if meaning is PLACE and _is_place(phrase.text):
             score += 0.35
         if meaning in {PATH, FORMULA} and phrase.look is Look.PHRASE:
             score -= 0.1
-        if _DATE_LIKE.search(phrase.text) and phrase.look is Look.PHRASE and meaning is not TEXT:
+        if (
+            _DATE_LIKE.search(phrase.text)
+            and not dated
+            and phrase.look is Look.PHRASE
+            and meaning not in {TEXT, CODE}
+        ):
             score -= 0.3
+        if meaning is PLACE and phrase.look is Look.NAME:
+            score += _wholeness(phrase, intent)
+        score += _codedness(phrase, intent, parameter)
         if _says_nothing(phrase, parameter, intent, tool_words):
             score -= 0.4
+        if (
+            phrase.look is Look.PHRASE
+            and meaning not in {TEXT, CODE}
+            and not dated
+            and _has_amount(phrase, intent)
+        ):
+            score -= 0.25
+        if phrase.look in {Look.NAME, Look.PHRASE} and _in_moment(phrase, intent):
+            score -= 0.4
+        if known and phrase.text.lower() not in known:
+            score -= 0.1
         if score > 0.1:
             rule = phrase.look.value if not phrase.before else f"{phrase.look.value} after {phrase.before!r}"
             yield Candidate(notate(phrase.text, parameter), min(0.98, score), phrase.start, phrase.end, rule)
+
+
+def _tails(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
+    """Offer all that follows "content", "saying" or a colon, where a text is wanted and nothing is quoted."""
+    if meaning_of(parameter) is not TEXT or any(one.look is Look.QUOTED for one in intent.marked):
+        return
+    end = len(intent.text.rstrip(" ."))
+    for hit in _INTRODUCED.finditer(intent.text):
+        word = (hit["word"] or "").lower()
+        told = not word or word in _SAYING or (stem(word),) == parameter.name_stems
+        if told and end - hit.end() > 2:
+            near = 0.1 * cues.near(parameter, hit.end(), end)
+            yield Candidate(intent.text[hit.end() : end], 0.72 + near, hit.end(), end, "what follows")
+
+
+_INTRODUCED: Final = re.compile(r"\b(?P<word>[A-Za-z]+)\s*(?::|-|\bas\b)?\s+(?=\w+\s+\w+)|:\s+(?=\w)")
+_SAYING: Final = frozenset({"saying", "says", "verbatim", "reads", "reading"})
+
+
+def _direction(parameter: Parameter, before: str) -> float:
+    """Whether a beginning follows "from" or "between", and an end "to" or "and"."""
+    opens = parameter.named("start", "from", "begin", "departure", "origin", "source", "base", "initial")
+    closes = parameter.named("end", "to", "destination", "target", "arrival", "final", "dest")
+    if opens == closes:
+        return 0.0
+    if before in {"from", "between", "leaving"}:
+        return 0.2 if opens else -0.3
+    if before in {"to", "and", "into", "reach"}:
+        return 0.2 if closes else -0.3
+    return 0.0
+
+
+def _amounts(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
+    """Offer "2 weeks" for a duration, and "inches" for the unit of what was measured."""
+    lasts = parameter.named("duration", "period", "timeframe", "range", "interval")
+    is_unit = parameter.named("unit", "units", "measure", "measurement")
+    for hit in _IN_UNIT.finditer(intent.text) if is_unit else ():
+        if "/" in hit[1] or hit[1] in UNITS or hit[1].lower() in UNITS:
+            yield Candidate(hit[1], 0.6, hit.start(1), hit.end(1), "unit", shares=True)
+    for number in intent.numbers if lasts or is_unit else ():
+        if not number.unit:
+            continue
+        near = 0.2 * cues.near(parameter, number.start, number.unit_end)
+        if lasts and number.unit in {"second", "minute", "hour", "day", "night", "week", "month", "year"}:
+            text = intent.text[number.start : number.unit_end]
+            yield Candidate(text, 0.6 + near, number.start, number.unit_end, "amount")
+        elif is_unit:
+            text = intent.text[number.end : number.unit_end].strip(" -")
+            yield Candidate(text, 0.4 + near, number.end, number.unit_end, "unit", shares=True)
+
+
+_IN_UNIT: Final = re.compile(r"\b(?:in|to|into)\s+(?:the\s+)?([A-Za-z°]+(?:/[A-Za-z]+)?)(?=[\s.,?!)]|$)")
+
+
+def _has_amount(phrase: Phrase, intent: Intent) -> bool:
+    """Whether a phrase holds a number with its unit, which is rather a number's value."""
+    return any(phrase.start <= one.start < phrase.end and not one.in_word for one in intent.numbers)
+
+
+def _wholeness(phrase: Phrase, intent: Intent) -> float:
+    """An address, or a city with its state, is better than a part of it."""
+    if re.match(r", [A-Z]", intent.text[phrase.end : phrase.end + 3]) and "," not in phrase.text:
+        return -0.06
+    return 0.15 if phrase.text[:1].isdigit() else 0.06 if "," in phrase.text else 0.0
+
+
+_LABELS: Final = frozenset(
+    {"id", "url", "api", "uuid", "ip", "mpn", "sku", "json", "csv", "pdf", "iso", "usd"}
+)
+"""Capitals that say what kind of thing follows."""
+
+
+def _codedness(phrase: Phrase, intent: Intent, parameter: Parameter) -> float:
+    """What speaks for or against an identifier, and a phrase that holds one."""
+    if phrase.look is not Look.CODE:
+        holds = any(
+            one.look is Look.CODE
+            and _has_digit(one.text)
+            and phrase.start <= one.start
+            and one.end <= phrase.end
+            for one in intent.marked
+        )
+        return -0.1 if holds else 0.0  # the code itself, and not with what it is called
+    if phrase.text.lower().removesuffix("s") in _LABELS:
+        return -0.5
+    airport = 0.35 if parameter.named("airport", "airports") and len(phrase.text) == 3 else 0.0
+    return airport + (0.12 if _has_digit(phrase.text) else 0.0)
+
+
+def _has_digit(text: str) -> bool:
+    return any(letter.isdigit() for letter in text)
+
+
+def _in_moment(phrase: Phrase, intent: Intent) -> bool:
+    """Whether a phrase is a part of a date: "April" of "April 25th"."""
+    return any(
+        one.start <= phrase.start and phrase.end <= one.end and (one.day is not None or one.relative)
+        for one in intent.moments
+    )
 
 
 def _says_nothing(phrase: Phrase, parameter: Parameter, intent: Intent, tool_words: frozenset[str]) -> bool:
@@ -206,6 +348,8 @@ def _trimmed(
     if phrase.look not in {Look.PHRASE, Look.NAME}:
         return
     own = set(parameter.name_stems)
+    if phrase.look is Look.NAME and " " in phrase.text:
+        own = set()  # "Hilton Hotel" is the hotel's name, and not Hilton
     first, last = intent.word_at(phrase.start), intent.word_at(phrase.end - 1)
     if last >= len(intent.words):
         return

@@ -141,7 +141,8 @@ def test_each_of_several_calls_counts_once() -> None:
 
 
 def row(confidence: float, *, right: bool = True, wants: bool = True, wanted: float = 0.5) -> Judged:
-    return Judged("", wants, True, right, right, right, right, confidence, wanted, 1.0)
+    acted = True
+    return Judged("", wants, acted, right, right, right, right, confidence, wanted, 1.0)
 
 
 def test_risk_and_coverage_go_from_careful_to_bold() -> None:

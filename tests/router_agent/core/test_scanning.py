@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from router_agent.core.scanning import MOST_HELD, Piece, Said, Scanner, Wish, intents_in
 
 # Everything that opens or closes something, and enough of each to meet by chance.
-LETTERS = list("[]()!`~$\\<>=\"':\n xa1T") + ["[TOOL: ", "[tool:a]", "```", "\n\n", "](", "[x]: ", "<a b='"]
+LETTERS = [*"[]()!`~$\\<>=\"':\n xa1T", "[TOOL: ", "[tool:a]", "```", "\n\n", "](", "[x]: ", "<a b='"]
 texts = st.lists(st.sampled_from(LETTERS), max_size=40).map("".join)
 
 
@@ -31,7 +33,7 @@ def scanned(chunks: list[str], *, bare: bool) -> list[Piece]:
 @given(texts, st.lists(st.integers(0, 200), max_size=8), st.booleans())
 def test_however_a_text_is_split_the_same_comes_out(text: str, cuts: list[int], bare: bool) -> None:
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
-    chunks = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    chunks = [text[start:end] for start, end in pairwise(places)]
 
     assert scanned(chunks, bare=bare) == scanned([text], bare=bare) == scanned(list(text), bare=bare)
 

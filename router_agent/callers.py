@@ -1,0 +1,124 @@
+"""Callers over HTTP, each in the topic by their own token: what they may, the gateway says."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from participants import Participant, ParticipantError, Presence, Welcome
+from router_agent.carrying import TopicCarrier
+from router_agent.core.directory import Directory
+from router_agent.errors import IntentRefused
+from router_agent.keeping import Keeper
+from router_agent.thinking import Thinker
+
+MOST: Final = 64
+"""Callers that are connected at once; the one who was quiet longest makes room."""
+TOOLS_WITHIN_S: Final = 5.0
+"""Seconds to wait for the tools of those present, on a caller's first request."""
+
+
+@dataclass
+class Caller:
+    """One token in one topic."""
+
+    me: Participant
+    directory: Directory
+    keeper: Keeper
+    hearing: asyncio.Task[None]
+    carrier: TopicCarrier
+    uses: int = field(default=0)
+
+    async def close(self) -> None:
+        """Leave the topic."""
+        self.hearing.cancel()
+        await asyncio.wait({self.hearing})
+        await self.keeper.close()
+        await self.me.close()
+
+
+class Callers:
+    """Connections by token and topic. Tokens are kept in memory only, by their hash."""
+
+    def __init__(self, url: str, thinker: Thinker, today: Callable[[], date], *, most: int = MOST) -> None:
+        """`url` is the gateway's."""
+        self._url, self._thinker, self._today, self._most = url, thinker, today, most
+        self._known: OrderedDict[tuple[bytes, str], Caller] = OrderedDict()
+        self._entering: dict[tuple[bytes, str], asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def caller(self, token: str, topic: str) -> AsyncIterator[Caller]:
+        """
+        Yield the caller's connection for one request.
+
+        Raises:
+            HandshakeRefused: the gateway does not let this token into this topic.
+            ConnectionLost: the gateway cannot be reached.
+            IntentRefused: too many callers are at work (`busy`).
+        """
+        key = (hashlib.sha256(token.encode()).digest(), topic)
+        lock = self._entering.setdefault(key, asyncio.Lock())
+        async with lock:
+            known = self._known.get(key)
+            if known is None or not known.me.connected:
+                await self._make_room()
+                if known is not None:
+                    await known.close()
+                known = self._known[key] = await self._entered(token, topic)
+            known.uses += 1
+        self._known.move_to_end(key)
+        try:
+            yield known
+        finally:
+            known.uses -= 1
+
+    async def close(self) -> None:
+        """Let everybody leave."""
+        while self._known:
+            _, caller = self._known.popitem()
+            await caller.close()
+
+    async def _make_room(self) -> None:
+        if len(self._known) < self._most:
+            return
+        idle = next((key for key, caller in self._known.items() if caller.uses == 0), None)
+        if idle is None:
+            raise IntentRefused("busy", "Too many callers are at work; try again later.")
+        self._entering.pop(idle, None)
+        await self._known.pop(idle).close()
+
+    async def _entered(self, token: str, topic: str) -> Caller:
+        me = Participant.connect(self._url, topic, token, reconnect=False)
+        directory = Directory()
+        keeper = Keeper(me, directory, lambda: None)
+        events = me.events()
+
+        async def hear() -> None:
+            async for event in events:
+                match event:
+                    case Welcome(others=others):
+                        for peer in others:
+                            keeper.arrived(peer)
+                    case Presence(event="leave", peer=peer):
+                        keeper.left(peer.id)
+                    case Presence(peer=peer) if peer.id not in directory:
+                        keeper.arrived(peer)
+                    case _:
+                        pass
+
+        await me.__aenter__()
+        hearing = asyncio.create_task(hear(), name="router.caller")
+        await asyncio.sleep(0)  # the welcome is waiting: let it be heard, so that questions are under way
+        with suppress(TimeoutError, ParticipantError):
+            async with asyncio.timeout(TOOLS_WITHIN_S):
+                await keeper.settled()
+        carrier = TopicCarrier(
+            me, self._thinker, lambda: directory.catalogue, me.id, lambda: me.capabilities, self._today
+        )
+        return Caller(me, directory, keeper, hearing, carrier)

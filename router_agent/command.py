@@ -1,0 +1,183 @@
+"""`mcpx router`: the router as one participant of a topic, and over HTTP if wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from participants import Approver, Participant, RuleFile
+from router_agent.errors import RouterError
+from router_agent.thinking import Thinker
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one router is started with."""
+
+    url: str
+    topic: str
+    token: str
+    encoder: str
+    model: Path | None
+    rules: Path | None
+    http_host: str
+    http_port: int | None
+    models: Path | None
+    act: float
+    propose: float
+
+
+def router(
+    topic: Annotated[str, typer.Option("--topic", "-t", envvar="MCPX_TOPIC", help="The topic.")],
+    url: Annotated[
+        str, typer.Option("--url", envvar="MCPX_URL", help="The gateway.")
+    ] = "http://127.0.0.1:8080",
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", metavar="FILE|-", help="Read the token from a file, else MCPX_TOKEN is used."
+        ),
+    ] = None,
+    encoder: Annotated[
+        str,
+        typer.Option("--encoder", metavar="auto|none|FILE", help="The encoder that ships, none, or this."),
+    ] = "auto",
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="FILE.gguf", help="A function-calling model for what the encoder is unsure of."
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", metavar="FILE.json", help="Fulfill proposals by the rules in this file."),
+    ] = None,
+    http_port: Annotated[
+        int | None, typer.Option("--http-port", help="Serve /v2/execute and /v2/stream; 0 finds a free port.")
+    ] = None,
+    http_host: Annotated[str, typer.Option("--http-host", help="Where to listen.")] = "127.0.0.1",
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", metavar="FILE.toml", help="Reasoning models for /v2/stream, by name."),
+    ] = None,
+    act: Annotated[float, typer.Option(min=0, max=1, help="How sure to be to act.")] = 0.6,
+    propose: Annotated[float, typer.Option(min=0, max=1, help="How sure to be to propose.")] = 0.25,
+) -> None:
+    """
+    Turn plain words into calls of the tools that a topic's members offer.
+
+    Write [TOOL: what you want] in chat, or call its tools route_intent and execute_intent. It requests
+    what both it and you may, and proposes the rest in your name.
+
+    [bold]Examples[/bold]
+
+      mcpx router --topic ops --token-file router.token
+      mcpx router --topic ops --token-file router.token --model functiongemma.gguf --http-port 3000
+    """
+    token = token_file.read_text("ascii").strip() if token_file and str(token_file) != "-" else ""
+    token = token or (sys.stdin.readline().strip() if token_file else os.environ.get("MCPX_TOKEN", ""))
+    if not token:
+        raise typer.BadParameter("There is no token: name one with --token-file, or set MCPX_TOKEN")
+    wanted = Wanted(
+        url, topic, token, encoder, model, rules, http_host, http_port, models, act=act, propose=propose
+    )
+    try:
+        raise typer.Exit(asyncio.run(_until_told(wanted)))
+    except RouterError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _until_told(wanted: Wanted) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(run_router(wanted))
+    told: list[int] = []
+
+    def tell(code: int) -> None:
+        told.append(code)
+        task.cancel()
+
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
+        loop.add_signal_handler(number, tell, code)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    return told[0] if told else 0
+
+
+async def run_router(wanted: Wanted) -> None:
+    """
+    Take part until the connection ends for good, or the task is cancelled.
+
+    Raises:
+        RouterError: a model or a file that was named cannot be used.
+        HandshakeRefused: the gateway does not let this token in.
+    """
+    from router_agent.agent import RouterAgent
+    from router_agent.core import Policy
+    from router_agent.opening import encoder_or_none, open_encoder, open_router
+
+    match wanted.encoder:
+        case "none":
+            reader = None
+        case "auto":
+            reader = encoder_or_none()
+        case path:
+            reader = open_encoder(Path(path))
+    policy = Policy(act=wanted.act, propose=wanted.propose)
+    thinker = Thinker(open_router(encoder=reader, policy=policy, model=wanted.model))
+    me = Participant.connect(wanted.url, wanted.topic, wanted.token)
+    approver = Approver(me, RuleFile(wanted.rules), clock=time.time) if wanted.rules else None
+    agent = RouterAgent(me, thinker, approver=approver)
+    try:
+        async with me:
+            how = "with the encoder" if reader is not None else "by words and rules alone"
+            typer.echo(f"{me.id} routes intents in {me.topic}, {how}. Ctrl-C ends it.", err=True)
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(_serve(wanted, thinker)) if wanted.http_port is not None else None
+                await agent.run()
+                if serving is not None:
+                    serving.cancel()
+    finally:
+        thinker.close()
+
+
+async def _serve(wanted: Wanted, thinker: Thinker) -> None:
+    import socket
+
+    import uvicorn
+
+    from router_agent.callers import Callers
+    from router_agent.configuring import read_models
+    from router_agent.web import Web
+
+    class Server(uvicorn.Server):
+        """Leaves signals to whoever started the router."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    models = read_models(wanted.models) if wanted.models else {}
+    callers = Callers(wanted.url, thinker, date.today)
+    hosts = ("127.0.0.1", "localhost", "[::1]", wanted.http_host)
+    listening = socket.create_server((wanted.http_host, wanted.http_port or 0))
+    typer.echo(f"http://{wanted.http_host}:{listening.getsockname()[1]}", err=True)
+    config = uvicorn.Config(Web(callers, models, hosts=hosts).app, log_config=None, lifespan="off")
+    try:
+        await Server(config).serve(sockets=[listening])
+    finally:
+        await callers.close()

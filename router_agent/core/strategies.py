@@ -1,0 +1,154 @@
+"""Strategies as compositions: by domain, by several experts, or with a second opinion; none is a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from router_agent.core.conforming import conforms
+from router_agent.core.filler import Evidence
+from router_agent.core.grounding import grounds
+from router_agent.core.intents import Intent
+from router_agent.core.planning import Plan, Strategy
+from router_agent.core.routes import Call
+from router_agent.core.selector import select
+from router_agent.core.tools import Catalogue, Tool
+
+CARRIED: Final = 0.15
+"""A domain whose best tool is so near to the best of all is carried along: else no way leads back."""
+SECOND_OPINION: Final = 5
+"""Tools that a generative model is shown."""
+
+
+def by_participant(tool: Tool) -> str:
+    """The domain that needs no configuration: who offers the tool."""
+    return tool.participant
+
+
+@dataclass(frozen=True)
+class Hierarchical:
+    """First a domain, then a tool in it; two domains where they are near each other."""
+
+    inner: Strategy
+    domain_of: Callable[[Tool], str] = by_participant
+    carried: float = CARRIED
+
+    def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
+        return self.inner.plan(intent, self.within(intent, catalogue))
+
+    def within(self, intent: Intent, catalogue: Catalogue) -> Catalogue:
+        """The tools of the domains that are kept."""
+        best: dict[str, float] = {}
+        for one in select(intent, catalogue):
+            best.setdefault(self.domain_of(one.tool), one.score)
+        if not best:
+            return catalogue
+        ranked = sorted(best, key=lambda domain: -best[domain])
+        kept = {ranked[0]} | {one for one in ranked[1:2] if best[ranked[0]] - best[one] <= self.carried}
+        return Catalogue.of(tool for tool in catalogue if self.domain_of(tool) in kept)
+
+
+@dataclass(frozen=True)
+class Experts:
+    """
+    A mixture of experts: specialists for domains, of whom those above a floor are asked.
+
+    The most confident answer counts; confidences are calibrated, so they can be compared. A tool of
+    a domain without a specialist is left to `general`.
+    """
+
+    specialists: Mapping[str, Strategy] = field(hash=False)
+    general: Strategy
+    domain_of: Callable[[Tool], str] = by_participant
+    floor: float = 0.1
+    """Share of the intent's words that a domain's best tool must have."""
+    most: int = 3
+
+    def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
+        plans = [strategy.plan(intent, view) for strategy, view in self.asked(intent, catalogue)]
+        calls = [call for plan in plans for call in plan.calls]
+        calls.sort(key=lambda call: (-call.wanted * max(call.confidence, 0.01), call.tool.name))
+        return Plan(tuple(calls), tuple(stage for plan in plans for stage in plan.stages))
+
+    def asked(self, intent: Intent, catalogue: Catalogue) -> list[tuple[Strategy, Catalogue]]:
+        """Whom to ask, each with the tools of their domain."""
+        domains: dict[str, list[Tool]] = {}
+        share: dict[str, float] = {}
+        for one in select(intent, catalogue):
+            domain = self.domain_of(one.tool)
+            domain = domain if domain in self.specialists else ""
+            domains.setdefault(domain, []).append(one.tool)
+            share[domain] = max(share.get(domain, 0.0), one.words)
+        ranked = sorted(domains, key=lambda domain: -share[domain])
+        kept = [domain for domain in ranked if share[domain] >= self.floor][: self.most] or ranked[:1]
+        return [
+            (self.specialists.get(domain, self.general), Catalogue.of(domains[domain])) for domain in kept
+        ]
+
+
+class Generative(Protocol):
+    """A model that writes calls."""
+
+    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """Return the calls that it would make, as names and arguments; none: no tool fits."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """
+    The embedded router first; where it is not sure, a generative model sees its best tools.
+
+    That model's answer counts only if it named a tool that it was shown, if the schema
+    holds, and if every text and number in it stands in the intent, is a choice or a default.
+    """
+
+    first: Strategy
+    second: Generative
+    act: float = 0.6
+    """Below this confidence the second is asked."""
+    wanted: float = 0.2
+    """Below this the first is sure that no tool is wanted, and nobody is asked."""
+    agreed: float = 0.85
+    """How far to trust a call on which both agree."""
+    alone: float = 0.6
+    """How far to trust a grounded call of the second alone."""
+
+    def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
+        plan = self.first.plan(intent, catalogue)
+        best = plan.best
+        if best is None or best.confidence >= self.act or best.wanted < self.wanted:
+            return plan
+        shown = [call.tool for call in plan.calls]
+        ranked = [one.tool for one in select(intent, catalogue)]
+        shown = (shown + [tool for tool in ranked if tool not in shown])[:SECOND_OPINION]
+        written = self.second.write(intent, shown)
+        if len(written) != 1:
+            return plan  # several calls of one clause, or none: nothing to compare with
+        call = self._accepted(intent, shown, *written[0], best=best)
+        if call is None:
+            return plan
+        return Plan((call, *(one for one in plan.calls if one.tool != call.tool)), plan.stages)
+
+    def _accepted(
+        self, intent: Intent, shown: Sequence[Tool], name: str, arguments: Mapping[str, Any], *, best: Call
+    ) -> Call | None:
+        tool = next((one for one in shown if one.name == name), None)
+        if tool is None or conforms(arguments, tool.schema) is not True:
+            return None
+        evidence: list[Evidence] = []
+        for path, found in grounds(intent, tool, arguments):
+            if found is None:
+                return None
+            evidence.append(Evidence(path, found.start, found.end, found.rule, self.alone))
+        agree = best.tool == tool and dict(best.arguments) == dict(arguments)
+        return replace(
+            best,
+            tool=tool,
+            arguments=dict(arguments),
+            confidence=max(best.confidence, self.agreed if agree else self.alone),
+            wanted=max(best.wanted, 0.5),
+            evidence=tuple(evidence),
+            missing=(),
+        )

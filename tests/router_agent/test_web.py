@@ -1,0 +1,206 @@
+"""The router over HTTP: the caller's own token and rights, and problems that say what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+import uvicorn
+
+from participants import ProposalSeen
+from router_agent.callers import Callers
+from router_agent.core.limits import Allowance
+from router_agent.harness import Turn
+from router_agent.openapi import OPENAPI
+from router_agent.thinking import Thinker
+from router_agent.web import LARGEST_BODY, Web
+from tests.gateway_process import GatewayProcess, running_gateway
+from tests.router_agent.core.tools_at_hand import DELETE, WEATHER, router
+from tests.router_agent.test_agent_in_topic import Server, joined
+
+SOON = 15
+
+
+class Scripted:
+    """A model that says these turns."""
+
+    def __init__(self, *turns: str) -> None:
+        self.turns = list(turns)
+        self.system = ""
+
+    async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
+        self.system = system
+        for word in self.turns.pop(0).split(" "):
+            yield word + " "
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[GatewayProcess]:
+    async with running_gateway() as process:
+        yield process
+
+
+@asynccontextmanager
+async def served(
+    gateway: GatewayProcess, server: Server, model: Scripted | None = None, allowance: Allowance | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A topic with a server called `tools`, and the router's HTTP door on a free port."""
+    thinker = Thinker(router())
+    callers = Callers(gateway.url, thinker, lambda: date(2026, 3, 4))
+    web = Web(callers, {"scripted": model} if model else {}, allowance=allowance)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    http = uvicorn.Server(uvicorn.Config(web.app, log_config=None, lifespan="off"))
+    async with asyncio.timeout(60), joined(gateway, "tools") as offering:
+        offering.on_request(server.answer)
+        serving = asyncio.create_task(http._serve([listening]))
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+                yield client
+        finally:
+            http.should_exit = True
+            await serving
+            await callers.close()
+            thinker.close()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def asked(intent: str, topic: str = "ops") -> dict[str, Any]:
+    return {"topic": topic, "intent": intent, "context": {}}
+
+
+async def test_an_intent_is_carried_out_with_the_callers_own_rights(gateway: GatewayProcess) -> None:
+    server = Server(WEATHER)
+    async with served(gateway, server) as client:
+        answer = await client.post(
+            "/v2/execute", json=asked("get the current weather of Oslo"), headers=bearer(gateway.token("ann"))
+        )
+
+        assert answer.status_code == 200
+        assert server.done == [("weather.get_current", {"city": "Oslo"})]
+        told = answer.json()
+        assert told["steps"][0]["way"] == "request"
+        schemas = OPENAPI["components"]["schemas"]
+        assert jsonschema_rs.is_valid(schemas["Executed"], told)
+
+
+async def test_a_restricted_caller_gets_a_proposal(gateway: GatewayProcess) -> None:
+    server = Server(DELETE)
+    few = ("mcp/proposal:*", "mcp/request:tools/list", "chat")
+    async with served(gateway, server) as client, joined(gateway, "ann") as ann:
+        events = ann.events()
+        asking = asyncio.create_task(
+            client.post(
+                "/v2/execute",
+                json=asked("delete the file notes/old.txt for good"),
+                headers=bearer(gateway.token("agent", capabilities=few)),
+                timeout=SOON,
+            )
+        )
+        proposal = await anext(event.proposal async for event in events if isinstance(event, ProposalSeen))
+        assert proposal.proposer == "agent"
+        await ann.fulfill(proposal, timeout=SOON)
+
+        assert (await asking).json()["steps"][0]["fulfilledBy"] == "ann"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "invalid_body"),
+        (b"[]", 400, "invalid_body"),
+        (b'{"topic": "ops"}', 400, "invalid_body"),
+        (b'{"topic": "a//b", "intent": "x"}', 400, "invalid_body"),
+        (b'{"topic": "secret", "intent": "x"}', 403, "topic_forbidden"),
+        (b'{"topic": "ops", "intent": "' + b"x" * LARGEST_BODY + b'"}', 413, "too_large"),
+    ],
+)
+async def test_a_bad_request_is_a_problem_with_a_code(
+    gateway: GatewayProcess, body: bytes, status: int, code: str
+) -> None:
+    async with served(gateway, Server(WEATHER)) as client:
+        token = gateway.token("ann", topics=["ops"])
+        answer = await client.post("/v2/execute", content=body, headers=bearer(token))
+
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert jsonschema_rs.is_valid(OPENAPI["components"]["schemas"]["Problem"], answer.json())
+
+
+async def test_who_has_no_good_token_is_told_so(gateway: GatewayProcess) -> None:
+    async with served(gateway, Server(WEATHER)) as client:
+        missing = await client.post("/v2/execute", json=asked("x"))
+        refused = await client.post("/v2/execute", json=asked("x"), headers=bearer("not.a.token"))
+        elsewhere = await client.post("/v2/execute", json=asked("x"), headers={"Host": "evil.example"})
+
+        assert [one.json()["code"] for one in (missing, refused, elsewhere)] == [
+            "token_missing",
+            "token_refused",
+            "host_refused",
+        ]
+        assert missing.headers["www-authenticate"] == "Bearer"
+
+
+async def test_who_asks_too_often_waits(gateway: GatewayProcess) -> None:
+    async with served(gateway, Server(WEATHER), allowance=Allowance(per_minute=1, burst=1)) as client:
+        headers = bearer(gateway.token("ann"))
+        await client.post("/v2/execute", json=asked("weather in Oslo"), headers=headers)
+        again = await client.post("/v2/execute", json=asked("weather in Oslo"), headers=headers)
+
+        assert (again.status_code, again.json()["code"]) == (429, "rate_limited")
+        assert "retry-after" in again.headers
+
+
+async def test_a_model_streams_with_tools_behind_its_brackets(gateway: GatewayProcess) -> None:
+    server = Server(WEATHER, answer="sunny")
+    model = Scripted("Let me see. [TOOL: get the current weather of Oslo]", "It is sunny.")
+    async with served(gateway, server, model) as client:
+        body = {
+            "topic": "ops",
+            "messages": [{"role": "user", "content": "How is Oslo?"}],
+            "model": "scripted",
+        }
+        answer = await client.post(
+            "/v2/stream", json=body, headers=bearer(gateway.token("ann")), timeout=SOON
+        )
+
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        frames = [frame.split("\n") for frame in answer.text.strip().split("\n\n")]
+        kinds = [frame[1].removeprefix("event: ") for frame in frames]
+        assert [frame[0] for frame in frames] == [f"id: {number + 1}" for number in range(len(frames))]
+        assert [kind for kind in kinds if kind != "text"] == ["intent", "route", "result", "done"]
+        texts = [json.loads(frame[2].removeprefix("data: ")) for frame in frames if frame[1] == "event: text"]
+        assert "It is sunny." in "".join(one["text"] for one in texts)
+        assert server.done == [("weather.get_current", {"city": "Oslo"})]
+        assert "tools: weather get current" in model.system
+
+
+async def test_only_models_of_the_operator_are_asked(gateway: GatewayProcess) -> None:
+    async with served(gateway, Server(WEATHER)) as client:
+        body = {
+            "topic": "ops",
+            "messages": [{"role": "user", "content": "x"}],
+            "model": "http://evil.example",
+        }
+        answer = await client.post("/v2/stream", json=body, headers=bearer(gateway.token("ann")))
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "model_unknown")
+
+
+async def test_the_door_describes_itself(gateway: GatewayProcess) -> None:
+    async with served(gateway, Server(WEATHER)) as client:
+        described = (await client.get("/openapi.json")).json()
+
+        assert set(described["paths"]) == {"/v2/execute", "/v2/stream"}
+        assert (await client.get("/nothing")).json()["code"] == "not_found"
