@@ -79,11 +79,13 @@ class Roster:
         self._connections[record.participant] = (*self.of(record.participant), record.connection)
         self._recompute(record.participant, record.at)
 
-    def leave(self, connection: str, at: float) -> tuple[str, bool] | None:
+    def leave(self, connection: str) -> tuple[str, bool] | None:
         """
         Remove a connection. Return its participant and whether what the roster shows has changed.
 
-        `None` if it is not here: an end that was told before.
+        `None` if it is not here: an end that was told before. What the others of
+        the participant may do stays: a promotion whose time is over ends with its
+        own entry, or a node that starts from a later snapshot would show another roster.
         """
         record = self._records.pop(connection, None)
         if record is None:
@@ -92,7 +94,7 @@ class Roster:
         self._connections[record.participant] = tuple(
             other for other in self.of(record.participant) if other != connection
         )
-        return record.participant, self._recompute(record.participant, at)
+        return record.participant, self._show(record.participant)
 
     def amend(self, entry: Amended) -> bool:
         """Change a participant's rights. Return whether the entry is newer than what was known."""
@@ -119,15 +121,18 @@ class Roster:
         return True
 
     def _recompute(self, participant: str, at: float) -> bool:
+        _, amendments = self._amendments[participant]
+        for connection in self.of(participant):
+            base = self._records[connection].base
+            self._effective[connection] = effective(base, amendments, at) if amendments else base
+        return self._show(participant)
+
+    def _show(self, participant: str) -> bool:
         connections = self.of(participant)
         if not connections:
             self._connections.pop(participant, None)
             self._amendments.pop(participant, None)
             return self._shown.pop(participant, None) is not None
-        _, amendments = self._amendments[participant]
-        for connection in connections:
-            base = self._records[connection].base
-            self._effective[connection] = effective(base, amendments, at) if amendments else base
         shown = self._effective[connections[0]]
         if len(connections) > 1:
             shown = tuple(dict.fromkeys(each for one in connections for each in self._effective[one]))

@@ -123,7 +123,7 @@ class Topic:
                 # Somebody else said so: this node was taken for dead, and its members must know.
                 self.forget(member)
                 effects.append(Close(member, CloseCode.RESTART))
-            outcome = self.roster.leave(connection, at)
+            outcome = self.roster.leave(connection)
             if outcome is not None and outcome[1]:
                 changed[outcome[0]] = None
         effects += [self._presence(participant, at, nth) for nth, participant in enumerate(changed)]

@@ -266,6 +266,21 @@ def test_a_dead_node_s_members_leave_once() -> None:
     assert {record.participant for record in node.topic.roster.records} == {"witness", "ann"}
 
 
+def test_a_leave_ends_no_promotion_so_that_a_later_snapshot_shows_the_same() -> None:
+    brief = Amendment("agent", None, (Change("mcp/*", ChangeEffect.ADDED, NOW + 10),))
+    joins = [
+        Joined(seat("agent", "chat", connection=f"n1/{nth}").record, 1, [brief.to_json()]) for nth in (1, 2)
+    ]
+    node = OneNode()
+    for join in joins:
+        node.apply(join)
+
+    node.apply(Left("n1/2", NOW + 11))
+
+    later = Topic("ops", Snapshot("ep", 3, (joins[0],)))
+    assert node.topic.roster.capabilities("agent") == later.roster.capabilities("agent")
+
+
 @spec("mcpx delivery from the welcome on")
 def test_members_of_a_node_that_was_taken_for_dead_are_told_so() -> None:
     node = OneNode()
