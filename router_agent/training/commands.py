@@ -50,8 +50,11 @@ def train(
     vocabulary: Annotated[int, typer.Option(help="Pieces to keep.")] = 12_000,
     layers: Annotated[int, typer.Option(help="Of six.")] = 6,
     threads: int = 1,
+    resume: Annotated[
+        int, typer.Option(help="Go on from the weights in --out, made by this many steps.")
+    ] = 0,
 ) -> None:
-    """Train the encoder; it can be exported every hundred steps."""
+    """Train the encoder; it can be exported every fifty steps."""
     import torch
 
     from router_agent.models.wordpiece import WordPiece
@@ -69,6 +72,8 @@ def train(
     kept = smaller_vocabulary(full, texts, vocabulary)
     numbers = {piece: number for number, piece in enumerate(full)}
     encoder = pretrained(folder, [numbers[piece] for piece in kept], layers)
+    if resume:
+        encoder.load_state_dict(torch.load(out / "encoder.pt", weights_only=True))
     out.mkdir(parents=True, exist_ok=True)
     (out / "vocab.txt").write_text("\n".join(kept), encoding="utf-8")
     with _bar() as bar:
@@ -83,10 +88,10 @@ def train(
                 completed=step,
                 said=" ".join(f"{name} {loss:.2f}" for name, loss in sorted(lately.items())),
             )
-            if step % 100 == 0 or step == steps:
+            if step % 50 == 0 or step == steps:
                 torch.save(encoder.state_dict(), out / "encoder.pt")
 
-        run(encoder, WordPiece(kept), found, Plan(steps, seed=seed, threads=threads), tell)
+        run(encoder, WordPiece(kept), found, Plan(steps, seed=seed, threads=threads, start=resume), tell)
 
 
 def export(

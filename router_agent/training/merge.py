@@ -19,13 +19,13 @@ def merge(base: Path, adapters: Mapping[Path, float], out: Path) -> int:
     """
     Write `base` with each adapter added at its weight; how many tensors changed.
 
-    Tensors keep their kind: what was quantised is quantised again after the sum. All else
-    in the file stays as it is.
+    Tensors keep their kind: what was quantised is quantised again after the sum, or kept as
+    sixteen bits where that kind cannot be written here. All else stays as it is.
 
     Raises:
         NotMergeable: an adapter has tensors that the model has not, or of other sizes.
     """
-    reader = gguf.GGUFReader(base)
+    reader = _open(base)
     changes = _changes(reader, adapters)
     writer = gguf.GGUFWriter(out, str(_read(reader, "general.architecture")))
     for key, field in reader.fields.items():
@@ -38,7 +38,7 @@ def merge(base: Path, adapters: Mapping[Path, float], out: Path) -> int:
         data, kind = tensor.data, tensor.tensor_type
         if tensor.name in changes:
             whole = gguf.quants.dequantize(data, kind).astype(np.float32) + changes.pop(tensor.name)
-            data = gguf.quants.quantize(whole, kind)
+            data, kind = _quantised(whole, kind)
         writer.add_tensor(tensor.name, data, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -60,8 +60,24 @@ def _changes(reader: gguf.GGUFReader, adapters: Mapping[Path, float]) -> dict[st
     return out
 
 
+def _quantised(
+    whole: NDArray[np.float32], kind: gguf.GGMLQuantizationType
+) -> tuple[NDArray[Any], gguf.GGMLQuantizationType]:
+    try:
+        return gguf.quants.quantize(whole, kind), kind
+    except NotImplementedError:
+        return whole.astype(np.float16), gguf.GGMLQuantizationType.F16
+
+
+def _open(path: Path) -> gguf.GGUFReader:
+    try:
+        return gguf.GGUFReader(path)
+    except (ValueError, IndexError) as cause:
+        raise NotMergeable(f"{path.name} is no GGUF") from cause
+
+
 def _pairs(path: Path) -> tuple[dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]], float]:
-    reader = gguf.GGUFReader(path)
+    reader = _open(path)
     if _read(reader, "adapter.type") != "lora":
         raise NotMergeable(f"{path.name} is no LoRA adapter")
     found = {

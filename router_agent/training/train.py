@@ -33,7 +33,9 @@ class Plan:
     steps: int
     seed: int = 0
     pages: int = 24
-    pairs: int = 12
+    pairs: int = 16
+    pair_every: int = 3
+    """Steps from one batch of pairs to the next: they cost as much as pages and teach less."""
     rate: float = 1e-4
     head_rate: float = 1e-3
     warm_up: int = 60
@@ -61,12 +63,14 @@ def train(
     batches = _batches(pieces, cases, plan)
     encoder.train()
     for step in range(plan.start, plan.steps):
-        share = min(1.0, (step - plan.start + 1) / plan.warm_up) * max(0.02, 1 - step / plan.steps)
+        warm = plan.warm_up if plan.start == 0 else 10
+        share = min(1.0, (step - plan.start + 1) / warm) * max(0.02, 1 - step / plan.steps)
         for group in optimizer.param_groups:
             group["lr"] = group["rate"] * share
         pages, pairs = next(batches)
         losses = page_losses(encoder, pages)
-        losses["pairs"] = pair_loss(encoder, pieces, pairs)
+        if step % plan.pair_every == 0:
+            losses["pairs"] = pair_loss(encoder, pieces, pairs)
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -84,7 +88,9 @@ def _batches(pieces: WordPiece, cases: Sequence[Case], plan: Plan) -> Iterator[t
     def pages() -> Iterator[Page]:
         while True:
             for number in draw.sample(range(len(cases)), len(cases)):
-                yield from pages_of(pieces, cases[number])
+                # A wrong tool's page teaches one thing, a right one's as many as it has slots.
+                some_wrong = not cases[number].expected or draw.random() < 0.5
+                yield from pages_of(pieces, cases[number], most_wrong=int(some_wrong))
 
     def pairs() -> Iterator[Pair]:
         while True:
