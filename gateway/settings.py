@@ -35,6 +35,8 @@ _BOUNDS: Final[Mapping[str, tuple[int, int, str]]] = {
     "max_topic_connections": _CONNECTIONS,
     "max_envelope_bytes": _BYTES,
     "outbox_bytes": _BYTES,
+    "history_entries": (1, 10**9, "must be at least 1"),
+    "history_bytes": _BYTES,
 }
 """By field: the least, the most, and what is said of anything else."""
 
@@ -67,6 +69,10 @@ class Settings:
     redis_cert_file: Path | None = None
     """PEM, our own certificate, and below its key if that is apart."""
     redis_key_file: Path | None = None
+    history_entries: int = 1000
+    """Kept of a topic's order in Redis, for nodes that missed something."""
+    history_bytes: int = 8 << 20
+    history_seconds: float = 60.0
     bus_secret: str | None = field(default=None, repr=False)
     """What nodes sign for each other over Redis; without it, it comes from the token secret."""
     bus_secret_file: Path | None = None

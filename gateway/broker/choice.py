@@ -7,6 +7,7 @@ import secrets
 from gateway.broker.memory import MemoryBroker
 from gateway.broker.protocol import Broker
 from gateway.broker.redis_broker import RedisBroker
+from gateway.broker.redis_limits import RedisBounds
 from gateway.broker.state_file import StateFile
 from gateway.clock import Clock
 from gateway.errors import SettingsError
@@ -31,6 +32,9 @@ def broker_for(settings: Settings, clock: Clock) -> Broker:
             clock=clock,
             secret=keys[0],
             login=settings.redis_login(),
+            bounds=RedisBounds(
+                entries=settings.history_entries, bytes=settings.history_bytes, age=settings.history_seconds
+            ),
         )
     except ValueError as error:
         raise SettingsError("MCPX_REDIS_URL", str(error)) from None

@@ -81,7 +81,12 @@ end
 -- a replica, a full disk) stops it at its first write and leaves nothing.
 local first, last = seq + 1, seq + count
 local size = #ARGV[13]
-redis.call('XADD', STREAM, whole(last) .. '-0', 'b', ARGV[13])
+local added = redis.pcall('XADD', STREAM, whole(last) .. '-0', 'b', ARGV[13])
+if type(added) == 'table' and added.err then
+  local is_acl = string.find(added.err, 'user executing the script', 1, true)
+    or string.find(added.err, 'ACL failure', 1, true)
+  return redis.error_reply((is_acl and 'NOPERM ' or '') .. added.err)
+end
 redis.call('RPUSH', SIZES, whole(last) .. ' ' .. whole(total) .. ' ' .. whole(now))
 redis.call('HSET', STATE, 'seq', whole(last), 'bytes', whole(total + size), 'last', node .. ' ' .. ARGV[2])
 redis.call('HSET', TAKEN, node, ARGV[2] .. ' ok ' .. whole(first))

@@ -23,11 +23,13 @@ from gateway.broker.redis_cluster import Cluster
 from gateway.broker.redis_connection import Connection, User
 from gateway.broker.redis_frame import Seal
 from gateway.broker.redis_heartbeat import Heartbeat
+from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisBounds, RedisTimes
 from gateway.broker.redis_listening import Listening, read_snapshot
 from gateway.broker.redis_replica import Replica
 from gateway.broker.redis_rights import Rights
-from gateway.broker.redis_session import ENTER, Keys, Session, command
+from gateway.broker.redis_scripts import ENTER, command
+from gateway.broker.redis_session import Session
 from gateway.broker.redis_shards import OneServer, Shards
 from gateway.broker.redis_speaking import Speaking
 from gateway.clock import Clock, SystemClock

@@ -8,7 +8,6 @@ latest change; a server that answers `MOVED` says only that it is time to look.
 from __future__ import annotations
 
 import asyncio
-from binascii import crc_hqx
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,15 +19,16 @@ import structlog
 from gateway.broker.redis_address import Address, Place
 from gateway.broker.redis_chores import Chores
 from gateway.broker.redis_connection import Connection, User
+from gateway.broker.redis_keys import SLOTS, Keys, slot_of
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import Link, LinkLost, Refused
-from gateway.broker.redis_session import REROUTED, Hearing, Keys, Session, greet, parse_info
+from gateway.broker.redis_refusals import REROUTED
+from gateway.broker.redis_session import Hearing, Session, greet, parse_info
 from gateway.broker.redis_shards import Command, first_refusal
 from gateway.errors import BrokerUnavailable
 
 log = structlog.get_logger("gateway.broker")
 
-SLOTS: Final = 16384
 _LOOK_S: Final = 5.0
 """Between looks at the map when nothing seems wrong."""
 _LOOK_AGAIN_S: Final = 0.2
@@ -37,14 +37,6 @@ _ASK_AGAIN_S: Final = 0.05
 """Before a command that was sent elsewhere is sent again."""
 
 _Server = tuple[str, int]
-
-
-def slot_of(key: str | bytes) -> int:
-    """Return the slot of a key or channel: of what stands in the first braces, if something does."""
-    name = key.encode() if isinstance(key, str) else key
-    _, brace, rest = name.partition(b"{")
-    tag, end, _ = rest.partition(b"}")
-    return crc_hqx(tag if brace and end and tag else name, 0) % SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +94,10 @@ class Cluster:
         outcomes = await asyncio.gather(
             *(connection.open(node) for connection in connections), return_exceptions=True
         )
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        if failures:
+            await self.close()
+            raise failures[0]
         self._watching = asyncio.create_task(self._watch(), name="broker.cluster")
 
     async def close(self) -> None:

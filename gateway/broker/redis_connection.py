@@ -14,7 +14,8 @@ import structlog
 from gateway.broker.redis_address import Address
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import LinkLost, Refused
-from gateway.broker.redis_session import ELSEWHERE, Hearing, Session
+from gateway.broker.redis_refusals import ELSEWHERE
+from gateway.broker.redis_session import Hearing, Session
 from gateway.errors import BrokerUnavailable
 
 log = structlog.get_logger("gateway.broker")

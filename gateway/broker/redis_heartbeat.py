@@ -14,11 +14,14 @@ import structlog
 from gateway.broker.redis_chores import Chores
 from gateway.broker.redis_connection import Connection
 from gateway.broker.redis_frame import Meta
+from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisBounds, RedisTimes
 from gateway.broker.redis_link import LinkLost, Refused, Reply
 from gateway.broker.redis_listening import Listening
+from gateway.broker.redis_refusals import REROUTED
 from gateway.broker.redis_replica import Replica
-from gateway.broker.redis_session import BEAT, NODES, REROUTED, SWAP, Keys, Session, command
+from gateway.broker.redis_scripts import BEAT, NODES, SWAP, command
+from gateway.broker.redis_session import Session
 from gateway.broker.redis_shards import Shards
 from gateway.broker.redis_speaking import Speaking
 from gateway.core import Gone

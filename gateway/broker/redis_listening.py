@@ -23,10 +23,13 @@ from gateway.broker.protocol import Hearer
 from gateway.broker.redis_chores import Chores
 from gateway.broker.redis_connection import Connection, why
 from gateway.broker.redis_frame import Forged, Meta, Seal, read_roster
+from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import LinkLost, Refused
+from gateway.broker.redis_refusals import REROUTED
 from gateway.broker.redis_replica import OrderBroken, Replica
-from gateway.broker.redis_session import ENTER, EXIT, REROUTED, SWAP, Keys, Session, command
+from gateway.broker.redis_scripts import ENTER, EXIT, SWAP, command
+from gateway.broker.redis_session import Session
 from gateway.broker.redis_shards import Shards
 from gateway.broker.redis_speaking import Speaking
 from gateway.core import Entry, Gone, Snapshot

@@ -19,7 +19,8 @@ import msgspec
 from capabilities import Amendment, Revocation, with_revocation
 from gateway.broker.protocol import Ending, ParticipantRecord, Standing
 from gateway.broker.redis_frame import read_record
-from gateway.broker.redis_session import SWAP, Keys, command
+from gateway.broker.redis_keys import Keys
+from gateway.broker.redis_scripts import SWAP, command
 from gateway.core import Amended, ConnectionRecord, Ended, Entry, token_subject
 from gateway.errors import BrokerUnavailable
 

@@ -29,6 +29,7 @@ class Sentinels:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._links: dict[Address, Link] = {}
+        self._asking = asyncio.Lock()
 
     async def master(self) -> Address:
         """
@@ -38,7 +39,8 @@ class Sentinels:
             BrokerUnavailable: none of them answers, or none knows a master of that name.
         """
         servers, name = self._place.servers, self._place.master
-        outcomes = await asyncio.gather(*map(self._ask, servers), return_exceptions=True)
+        async with self._asking:
+            outcomes = await asyncio.gather(*map(self._ask, servers), return_exceptions=True)
         answers: list[_Answer] = []
         reasons: list[str] = []
         for sentinel, outcome in zip(servers, outcomes, strict=True):

@@ -3,99 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 from gateway.broker.redis_address import Address
 from gateway.broker.redis_link import Link, LinkLost, Refused, Reply
+from gateway.broker.redis_scripts import SCRIPTS, Script
 from gateway.errors import BrokerUnavailable
 
-
-def _read(name: str) -> str:
-    return files("gateway.broker").joinpath(f"redis_{name}.lua").read_text("utf-8")
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A Lua script and the name by which Redis knows it once loaded."""
-
-    text: str
-    sha: str
-
-    @classmethod
-    def of(cls, name: str) -> Script:
-        text = _read("common") + _read(name)
-        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-APPEND: Final = Script.of("append")
-ENTER: Final = Script.of("enter")
-EXIT: Final = Script.of("exit")
-BEAT: Final = Script.of("beat")
-NODES: Final = Script.of("nodes")
-SWAP: Final = Script.of("swap")
-_SCRIPTS: Final = (APPEND, ENTER, EXIT, BEAT, NODES, SWAP)
-
 _OLDEST: Final = (7, 0)
-
-NOT_DONE: Final = frozenset(
-    (
-        *("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOSCRIPT", "BUSY", "OOM", "MISCONF"),
-        *("NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS", "MOVED", "ASK", "TRYAGAIN"),
-    )
-)
-"""Error replies after which it is certain that nothing was written."""
-
-JUDGED: Final = frozenset(("OOM", "MISCONF", "NOREPLICAS"))
-"""Those of them that come from a script's first write: it had looked before whether it was asked already."""
-
-ELSEWHERE: Final = frozenset(("READONLY", "LOADING", "MASTERDOWN", "NOAUTH", "NOSCRIPT"))
-"""Those that a new connection may cure."""
-
-REROUTED: Final = frozenset(("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"))
-"""Those of a cluster whose shards change places: asked again soon, perhaps elsewhere."""
-
-
-class Keys:
-    """
-    Names of keys and channels.
-
-    A topic's share a hash tag, so that they lie on one shard of a cluster; so
-    do those of the whole store, that joining takes two shards and not six.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        store = f"{prefix}{{store}}:"
-        self.topics = f"{store}topics"
-        """Hash: topic -> a mark that changes whenever a node enters it."""
-        self.nodes = f"{store}nodes"
-        """Hash: node -> end of its lease, in milliseconds."""
-        self.rights = f"{store}rights"
-        """Hash: participant -> version and amendments."""
-        self.seen = f"{store}seen"
-        """Hash: participant -> base and time of its last join."""
-        self.revoked = f"{store}revoked"
-        """Hash: subject and topic -> revocations."""
-
-    def of(self, topic: str) -> list[str]:
-        """In the order in which the scripts expect them."""
-        tag = f"{self._prefix}{{t:{topic}}}:"
-        return [f"{tag}{name}" for name in _OF_TOPIC]
-
-    def channel(self, topic: str) -> str:
-        return f"{self._prefix}{{t:{topic}}}:order"
-
-    def probe(self, node: str, tag: int = 0) -> str:
-        """Where a node hears itself; `tag` finds a shard."""
-        return f"{self._prefix}{{probe{tag}}}:{node}"
-
-
-_OF_TOPIC: Final = ("state", "stream", "sizes", "roster", "amended", "changed", "leases", "taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +108,7 @@ class Session:
             raise BrokerUnavailable(f"Redis at {address} is still loading its data")
         if info.get("role", "master") != "master":
             raise BrokerUnavailable(f"Redis at {address} is a replica; only its master takes writes")
-        await link.ask_all([["SCRIPT", "LOAD", script.text] for script in _SCRIPTS])
+        await link.ask_all([["SCRIPT", "LOAD", script.text] for script in SCRIPTS])
         has_heirs = has_heirs or info.get("connected_slaves", "0") != "0"
         facts = {"server": str(address), "redis": said, **await _durability(link, info, has_heirs=has_heirs)}
         return cls(link, address, info.get("run_id", ""), facts, heard)
@@ -217,11 +135,6 @@ class Session:
     ) -> None:
         """Call a script with the next flush of the link."""
         self.link.call(["EVALSHA", script.sha, len(keys), *keys, *arguments], then)
-
-
-def command(script: Script, keys: Sequence[str], *arguments: bytes | str | int) -> list[bytes | str | int]:
-    """A script's call as a command, for `Link.ask_all`."""
-    return ["EVALSHA", script.sha, len(keys), *keys, *arguments]
 
 
 async def greet(link: Link, address: Address, name: str) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import hiredis
+import structlog
 
 from gateway.broker.redis_address import Address, Form, Place
 from gateway.broker.redis_connection import Connection, User
+from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import Refused
+from gateway.broker.redis_refusals import ELSEWHERE
 from gateway.broker.redis_sentinel import Sentinels
-from gateway.broker.redis_session import ELSEWHERE, Keys
 from gateway.errors import BrokerUnavailable
+
+log = structlog.get_logger("gateway.broker")
 
 Command = Sequence[bytes | str | int]
 
@@ -130,10 +133,18 @@ class OneServer:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            with suppress(BrokerUnavailable):  # without Sentinels the master that we have goes on
-                master, session = await self._sentinels.master(), self.store.session
-                if session is not None and self.store.is_ready and session.server != master:
-                    session.link.abort(f"the Sentinels have another master, {master}")
+            session = self.store.session
+            if session is None or not self.store.is_ready:
+                continue  # whoever connects asks them
+            try:
+                master = await self._sentinels.master()
+            except BrokerUnavailable:
+                continue  # without Sentinels the master that we have goes on
+            except Exception:  # the edge of a task that nobody awaits
+                log.exception("broker.sentinels_unread", next="asking again")
+                continue
+            if session.server != master:
+                session.link.abort(f"the Sentinels have another master, {master}")
 
 
 def first_refusal(replies: Sequence[Any]) -> Refused | None:

@@ -22,11 +22,14 @@ import structlog
 from gateway.broker.protocol import Hearer
 from gateway.broker.redis_connection import Connection
 from gateway.broker.redis_frame import Meta, Seal
+from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisBounds, RedisTimes
 from gateway.broker.redis_line import Item, Line, Sent
 from gateway.broker.redis_link import LinkLost, Refused, Reply
+from gateway.broker.redis_refusals import JUDGED, NOT_DONE, REROUTED
 from gateway.broker.redis_replica import Replica
-from gateway.broker.redis_session import APPEND, JUDGED, NOT_DONE, REROUTED, Keys, Session
+from gateway.broker.redis_scripts import APPEND
+from gateway.broker.redis_session import Session
 from gateway.broker.redis_shards import Shards
 from gateway.core import Draft, Entry
 from gateway.errors import BrokerUnavailable

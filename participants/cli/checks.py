@@ -24,6 +24,7 @@ from participants.cli.version_command import DISTRIBUTION, package_version
 from schemas import PROTOCOL
 
 _WEAK_BITS: Final = 128
+_MAKE_ONE: Final = 'python -c "import secrets; print(secrets.token_hex(32))"'
 _OLDEST_PYTHON: Final = (3, 11)
 
 
@@ -82,7 +83,8 @@ def check_state_directory(env: Mapping[str, str]) -> Iterable[Finding]:
 
 def check_key(env: Mapping[str, str]) -> Iterable[Finding]:
     """Whether there is a key, strong enough, and readable by its owner alone."""
-    sources = [name for name in ("MCPX_JWT_SECRET", "MCPX_JWT_KEY_FILE", "MCPX_JWKS_URL") if env.get(name)]
+    names = ("MCPX_JWT_SECRET", "MCPX_JWT_SECRET_FILE", "MCPX_JWT_KEY_FILE", "MCPX_JWKS_URL")
+    sources = [name for name in names if env.get(name)]
     if len(sources) > 1:
         yield Finding(
             "key",
@@ -101,7 +103,7 @@ def check_key(env: Mapping[str, str]) -> Iterable[Finding]:
         yield _no_key(env)
         return
     yield from _strength(keys)
-    file = env.get("MCPX_JWT_KEY_FILE")
+    file = env.get("MCPX_JWT_SECRET_FILE") or env.get("MCPX_JWT_KEY_FILE")
     path = Path(file).expanduser() if file else state_directory(env) / KEY_FILE
     signs = any(key.signing is not None for key in keys.ring)
     if not env.get("MCPX_JWT_SECRET") and signs and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
@@ -111,6 +113,28 @@ def check_key(env: Mapping[str, str]) -> Iterable[Finding]:
             f"{path} can be read by others (mode {mode:04o})",
             "Whoever reads it can issue tokens for anybody",
             f"chmod 600 {path}, and make a new key",
+        )
+
+
+def check_bus_secret(env: Mapping[str, str]) -> Iterable[Finding]:
+    """Whether nodes that share topics can sign what they tell each other."""
+    given = env.get("MCPX_BUS_SECRET")
+    if given and entropy_bits(given.encode()) < _WEAK_BITS:
+        yield Finding(
+            "bus",
+            Status.WRONG,
+            f"MCPX_BUS_SECRET has about {entropy_bits(given.encode()):.0f} bits of variety",
+            "Whoever guesses it and reaches Redis speaks for everybody",
+            _MAKE_ONE,
+        )
+    is_signed_elsewhere = env.get("MCPX_JWT_KEY_FILE") or env.get("MCPX_JWKS_URL")
+    if env.get("MCPX_REDIS_URL") and is_signed_elsewhere and not (given or env.get("MCPX_BUS_SECRET_FILE")):
+        yield Finding(
+            "bus",
+            Status.WRONG,
+            "MCPX_BUS_SECRET is not set",
+            "A node with Redis does not start: without a token secret it has nothing to sign with",
+            _MAKE_ONE,
         )
 
 
@@ -131,7 +155,7 @@ def _strength(keys: LocalKeys) -> Iterable[Finding]:
                 Status.WRONG,
                 f"{what}: {len(key.checking)} bytes, about {bits:.0f} bits of variety",
                 "It looks like words or a pattern, which can be guessed from one token",
-                'python -c "import secrets; print(secrets.token_hex(32))"',
+                _MAKE_ONE,
             )
         else:
             yield Finding("key", Status.OK, what)

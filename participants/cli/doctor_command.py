@@ -31,16 +31,20 @@ def doctor(
     """
     from participants.cli import checks, reach_checks
     from participants.cli.findings import Status
+    from participants.cli.gateway_settings import gateway_settings
+    from participants.cli.redis_checks import check_redis
 
     address = GatewayAddress.parse(url)
-    env = os.environ
+    env, of_settings = gateway_settings(os.environ)
     findings = [
         *checks.check_versions(),
+        *of_settings,
         *checks.check_state_directory(env),
         *checks.check_key(env),
+        *checks.check_bus_secret(env),
         *checks.check_origins(env),
         *reach_checks.check_gateway(address),
-        *reach_checks.check_redis(env),
+        *check_redis(env),
         *checks.check_demonstration(),
     ]
     if as_json:

@@ -1,10 +1,11 @@
 """
 The keys with which this machine may issue tokens, and check them.
 
-In this order: `MCPX_JWT_SECRET`, `MCPX_JWT_KEY_FILE`, the file that the gateway
-or `mcpx run` made in the state directory. With `MCPX_JWKS_URL` alone there are
-none: the private keys are with whoever publishes that list. Whoever holds one that signs can be
-anybody in every topic, so only the operator's account may read it.
+In this order: `MCPX_JWT_SECRET`, the first line of `MCPX_JWT_SECRET_FILE`,
+`MCPX_JWT_KEY_FILE`, the file that the gateway or `mcpx run` made in the state
+directory. With `MCPX_JWKS_URL` alone there are none: the private keys are with
+whoever publishes that list. Whoever holds one that signs can be anybody in
+every topic, so only the operator's account may read it.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ def find_keys(env: Mapping[str, str], *, make: bool = False) -> LocalKeys | None
     try:
         if secret := env.get("MCPX_JWT_SECRET"):
             keys, source = keys_from_secret(secret), "MCPX_JWT_SECRET"
+        elif path := env.get("MCPX_JWT_SECRET_FILE"):
+            keys, source = keys_from_secret(_first_line(Path(path).expanduser())), path
         elif path := env.get("MCPX_JWT_KEY_FILE"):
             keys, source = _keys_of_file(Path(path).expanduser()), path
         elif env.get("MCPX_JWKS_URL"):
@@ -147,6 +150,16 @@ def require_keys(env: Mapping[str, str], *, make: bool = False) -> LocalKeys:
             " or use a token that the gateway's operator issued",
         )
     return keys
+
+
+def _first_line(path: Path) -> str:
+    """Return the secret that signs, where several are accepted while one replaces the other."""
+    try:
+        return path.read_text(encoding="utf-8").strip().split("\n", 1)[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(
+            f"The secret file {path} cannot be read", why=str(error), do="Check MCPX_JWT_SECRET_FILE"
+        ) from error
 
 
 def _keys_of_file(path: Path) -> list[Key]:

@@ -1,12 +1,12 @@
-"""What `mcpx doctor` looks at beyond this process: a gateway, the time, Redis."""
+"""What `mcpx doctor` looks at beyond this process: a gateway, its port, the time."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -92,84 +92,6 @@ def _compare_clocks(date: str | None, now: float) -> Iterable[Finding]:
         )
     else:
         yield Finding("clock", Status.OK, "agrees with the gateway's")
-
-
-def check_redis(env: Mapping[str, str]) -> Iterable[Finding]:
-    """Whether Redis is there, new enough, and which promise its settings allow."""
-    url = env.get("MCPX_REDIS_URL")
-    if not url:
-        yield Finding(
-            "redis", Status.NOTE, "MCPX_REDIS_URL is not set", "One node with its memory is enough to begin"
-        )
-        return
-    import redis
-
-    client: Any = redis.Redis  # its keyword arguments are untyped
-    try:
-        with client.from_url(url, socket_timeout=ASK_WITHIN_S, socket_connect_timeout=ASK_WITHIN_S) as link:
-            version = str(link.info("server").get("redis_version", "0"))
-            seconds, micros = link.time()
-            now = time.time()
-            settings = {
-                name: _setting(link, name) for name in ("appendonly", "appendfsync", "maxmemory-policy")
-            }
-    except (redis.RedisError, ValueError, OSError) as error:
-        yield Finding(
-            "redis",
-            Status.WRONG,
-            f"Redis does not answer: {type(error).__name__}",
-            str(error)[:300],
-            "Check MCPX_REDIS_URL, its password, and that Redis runs",
-        )
-        return
-    yield from _judge_redis(version, settings)
-    if (apart := abs(now - seconds - micros / 1e6)) > CLOCK_LEEWAY_S:
-        yield Finding(
-            "clock", Status.WRONG, f"Redis' clock is {apart:.0f} s away", "", "Synchronise both with NTP"
-        )
-
-
-def _judge_redis(version: str, settings: Mapping[str, str | None]) -> Iterable[Finding]:
-    if int(version.split(".", maxsplit=1)[0]) < 7:
-        yield Finding(
-            "redis", Status.WRONG, f"Redis {version}", "Sharded channels came with 7.0", "Update Redis"
-        )
-        return
-    if settings["appendonly"] == "yes" and settings["appendfsync"] == "always":
-        yield Finding(
-            "redis", Status.OK, f"Redis {version}; nothing accepted is lost, even when it is killed"
-        )
-    elif settings["appendonly"] is None:
-        yield Finding(
-            "redis", Status.NOTE, f"Redis {version}; its settings cannot be read (CONFIG is not allowed)"
-        )
-    else:
-        yield Finding(
-            "redis",
-            Status.NOTE,
-            f"Redis {version}; a loss is told (1012), never silent",
-            "It does not write each change to disk before it answers",
-            "appendonly yes, appendfsync always",
-        )
-    policy = settings["maxmemory-policy"]
-    if policy not in {None, "noeviction"}:
-        yield Finding(
-            "redis",
-            Status.WRONG,
-            f"maxmemory-policy is {policy}",
-            "Redis may forget promotions and revocations",
-            "maxmemory-policy noeviction",
-        )
-
-
-def _setting(link: Any, name: str) -> str | None:
-    import redis
-
-    try:
-        value = link.config_get(name).get(name)
-    except redis.RedisError:  # managed Redis often forbids CONFIG
-        return None
-    return None if value is None else str(value)
 
 
 def _is_local_address(address: GatewayAddress) -> bool:

@@ -14,7 +14,7 @@ import pytest
 import redis.asyncio
 
 from gateway.broker.redis_broker import RedisBroker
-from gateway.broker.redis_limits import RedisTimes
+from gateway.broker.redis_limits import RedisBounds, RedisTimes
 from gateway.core import Joined, Member, Relayed
 from gateway.errors import BrokerUnavailable
 from tests.faults.fault_proxy import Direction, fault_proxy
@@ -233,6 +233,55 @@ async def test_a_link_that_falls_silent_is_noticed_and_made_whole(
         await talk.end_and_check()
 
 
+@spec("mcpx delivery broker back")
+async def test_a_node_that_missed_more_than_redis_keeps_is_told_and_the_others_go_on(
+    server: RedisServer,
+) -> None:
+    bounds = RedisBounds(bytes=20_000)
+    async with fault_proxy(server.port) as proxy, AsyncExitStack() as stack:
+        n1, n2 = [
+            await started(RedisBroker(url, bounds=bounds, secret=b"k" * 32), name, stack)
+            for name, url in (("n1", proxy.url), ("n2", server.url))
+        ]
+        for node in (n1, n2):
+            await node.enter("ops")
+        bob = await n2.join("bob")
+        proxy.blackhole("both")
+        for number in range(10):
+            n2.say(bob, f"{number} " + "x" * 5000)
+        await n2.until(lambda: len(n2.said()) == 10)
+        proxy.reset()
+        proxy.heal()
+        await n1.until(lambda: n1.lost_topics == ["ops"])
+
+        async with asyncio.timeout(5):
+            while not n1.broker.is_available:  # noqa: ASYNC110 - a property
+                await asyncio.sleep(0.01)
+        await n1.enter("ops")
+        n2.say(bob, "for both")
+        for node in (n1, n2):
+            await node.until_said("for both")
+        assert not n2.lost_topics
+
+
+@pytest.mark.slow
+@spec("mcpx delivery broker back")
+async def test_a_link_that_answers_but_hears_no_more_is_noticed_and_made_whole(server: RedisServer) -> None:
+    async with talking(server.url, server.url, every_s=SELDOM_S) as talk:
+        loop = asyncio.get_running_loop()
+        broker: Any = talk.nodes[0].broker
+        session, began = broker._shards.store.session, loop.time()
+        # As if Redis had forgotten what this link subscribed to.
+        for channel in (session.probe, b"mcpx:{t:ops}:order"):
+            session.link.call(["SUNSUBSCRIBE", channel], lambda _: None)
+        session.link.flush()
+        async with asyncio.timeout(5):
+            await session.link.ended.wait()
+        assert loop.time() - began < 5
+        await talk.until_flowing()
+        await talk.end_and_check(may_refuse=False)
+
+
 @pytest.mark.slow
 @spec("mcpx delivery broker back", "mcpx delivery node dies")
 async def test_an_outage_longer_than_a_lease_makes_nobody_dead(server: RedisServer) -> None:
@@ -278,6 +327,19 @@ async def test_a_redis_that_takes_no_writes_is_unavailable_until_it_does(
             await client.config_set(*option)
             await talk.until(lambda node: len(node.not_taken) > 20 and not node.broker.is_available)
             await client.config_set(option[0], "0")
+        await talk.until_flowing()
+        await talk.end_and_check()
+
+
+@pytest.mark.parametrize("command", ["-evalsha", "-xadd"])
+@spec("mcpx delivery broker dies")
+async def test_a_right_taken_away_is_no_lost_order(server: RedisServer, command: str) -> None:
+    async with talking(server.url, server.url) as talk:
+        async with redis.asyncio.Redis.from_url(server.url) as untyped:
+            client: Any = untyped
+            await client.execute_command("ACL", "SETUSER", "default", command)
+            await talk.until(lambda node: len(node.not_taken) > 20 and not node.broker.is_available)
+            await client.execute_command("ACL", "SETUSER", "default", command.replace("-", "+"))
         await talk.until_flowing()
         await talk.end_and_check()
 

@@ -12,22 +12,21 @@ import pytest
 
 from capabilities import Amendment, Revocation
 from gateway.broker.redis_broker import RedisBroker
-from gateway.broker.redis_cluster import slot_of
-from gateway.broker.redis_session import Keys
+from gateway.broker.redis_keys import Keys, slot_of
 from gateway.core import Amended, Ended
 from gateway.errors import BrokerUnavailable
 from schemas import CloseCode
 from tests.gateway.broker.conftest import started
 from tests.gateway.broker.hearing import Hearing, all_until
-from tests.gateway.broker.redis_groups import (
+from tests.gateway.broker.test_redis_faults import SELDOM_S, Talk, talking
+from tests.gateway.seats import NOW
+from tests.redis_groups import (
     RedisCluster,
     Sentinels,
     client_of,
     running_cluster,
     running_sentinels,
 )
-from tests.gateway.broker.test_redis_faults import SELDOM_S, Talk, talking
-from tests.gateway.seats import NOW
 from tests.redis_server import RedisServer
 from tests.requirements import spec
 
@@ -200,6 +199,26 @@ async def test_the_whole_stores_slot_moves_and_joins_and_promotions_go_on(cluste
         await talk.until_flowing(within_s=RESUMED_S)
         await talk.end_and_check()
         await asyncio.to_thread(cluster.move, slot, before)
+
+
+async def test_while_the_whole_stores_slot_is_half_moved_each_key_is_found_where_it_is(
+    cluster: RedisCluster, redis_prefix: str
+) -> None:
+    slot = slot_of(Keys(redis_prefix).rights)
+    async with two_nodes(cluster.url, redis_prefix) as (n1, n2):
+        await n1.broker.amend("ann", lambda record: [Amendment(record.id)], NOW)
+        before = cluster.owner_of(slot)
+        target = next(server for server in cluster.servers if server.port != before.port)
+        end = await asyncio.to_thread(cluster.begin_move, slot, target)
+        await n1.broker.amend("ann", lambda record: [Amendment(record.id, "ops")], NOW)
+        await n1.broker.remember("ben", ["chat"], NOW)  # a key that there is on neither side yet
+        for node in (n1, n2):
+            assert [(each.id, each.version) for each in await node.broker.participants()] == [
+                ("ann", 2),
+                ("ben", 0),
+            ]
+        await asyncio.to_thread(end)
+        assert len(await n2.broker.participants()) == 2
 
 
 @spec("mcpx delivery broker back")

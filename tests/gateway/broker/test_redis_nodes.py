@@ -331,6 +331,22 @@ async def test_a_topics_order_is_kept_within_its_bounds(redis_server: RedisServe
         assert await kept() == 3
 
 
+async def test_what_is_old_is_forgotten(redis_server: RedisServer, redis_prefix: str) -> None:
+    async with AsyncExitStack() as stack:
+        broker = RedisBroker(redis_server.url, prefix=redis_prefix, bounds=RedisBounds(age=0.5), times=SHORT)
+        n1 = await started(broker, "n1", stack)
+        await n1.enter("ops")
+        alice = await n1.join("alice")
+        for number in range(20):
+            n1.say(alice, str(number))
+            await n1.until_said(str(number))
+        client = await stack.enter_async_context(redis.asyncio.Redis.from_url(redis_server.url))
+        async with asyncio.timeout(5):
+            # The newest stays: a node that was away knows the order again by it.
+            while await client.xlen(f"{redis_prefix}{{t:ops}}:stream") > 1:  # noqa: ASYNC110 - unannounced
+                await asyncio.sleep(0.02)
+
+
 def _has_begun(node: Hearing, text: str) -> bool:
     return node.said()[-1].startswith(text)
 

@@ -164,6 +164,23 @@ def test_what_is_no_batch_is_forged(junk: bytes) -> None:
         Seal().open_published("ops", junk)
 
 
+def test_nodes_understand_each_other_at_every_moment_while_a_key_is_replaced() -> None:
+    """Each node goes from the old key over both to the new one, and is at most a step from every other."""
+    said: list[Entry] = [Relayed("n1/1", "alice", (), b"x")]
+
+    def at(step: int) -> Seal:
+        seal = Seal(b"old" * 12)
+        for keys in ([b"old" * 12, b"new" * 12], [b"new" * 12])[:step]:
+            seal.change_keys(keys)
+        return seal
+
+    for mine, other in [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)]:
+        stored = at(mine).close("ops", "n1", 7, said)
+        assert at(other).open("ops", stored).entries == said
+    with pytest.raises(Forged):
+        Seal(b"new" * 12).open("ops", at(1).close("ops", "n1", 7, said))
+
+
 def test_subjects_are_judged_by_the_oldest_of_their_drafts() -> None:
     alice, bob = seat("alice", "chat"), seat("bob", "chat")
     said = Relayed("n1/alice", "alice", (), b"")

@@ -17,13 +17,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participants.cli.checks import check_key, check_origins, check_state_directory, entropy_bits
+from participants.cli.checks import (
+    check_bus_secret,
+    check_key,
+    check_origins,
+    check_state_directory,
+    entropy_bits,
+)
 from participants.cli.findings import Status
+from participants.cli.keys import find_keys
+from participants.cli.redis_checks import check_redis
 from participants.cli.state import make_secret
 from tests.gateway_process import running_gateway
 from tests.participants.cli.conftest import Mcpx
 from tests.participants.cli.mcpx_process import run_mcpx
-from tests.redis_server import RedisServer, free_port
+from tests.redis_groups import running_cluster, running_sentinels
+from tests.redis_server import RedisServer, free_port, running_redis
 
 
 def report(out: str) -> dict[str, list[dict[str, Any]]]:
@@ -194,3 +203,92 @@ def answering(date: str) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def by_status(env: dict[str, str]) -> list[tuple[Status, str]]:
+    return [(finding.status, finding.what) for finding in check_redis(env)]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("options", "status", "word"),
+    [
+        (("--appendonly", "yes", "--appendfsync", "always"), Status.OK, "nothing accepted is lost"),
+        (("--appendonly", "yes", "--appendfsync", "everysec"), Status.NOTE, "1012"),
+        (("--maxmemory-policy", "allkeys-lru"), Status.WRONG, "allkeys-lru"),
+        (("--replicaof", "127.0.0.1", "1"), Status.WRONG, "is a replica"),
+    ],
+)
+def test_each_setting_of_redis_is_held_against_the_promise(
+    tmp_path: Path, options: tuple[str, ...], status: Status, word: str
+) -> None:
+    with running_redis(tmp_path, options=options) as server:
+        last = by_status({"MCPX_REDIS_URL": server.url})[-1]
+
+    assert last[0] is status
+    assert word in last[1]
+
+
+@pytest.mark.redis
+def test_a_wrong_password_is_wrong_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("falsch\n")
+    with running_redis(tmp_path, options=("--requirepass", "geheim")) as server:
+        env = {"MCPX_REDIS_URL": server.url, "MCPX_REDIS_PASSWORD_FILE": str(tmp_path / "password")}
+        (wrong,) = check_redis(env)
+        (tmp_path / "password").write_text("geheim\n")
+        (right,) = check_redis(env)
+
+    assert (wrong.status, right.status) == (Status.WRONG, Status.NOTE)
+    assert "falsch" not in str(wrong)
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+def test_the_master_is_found_through_its_sentinels_and_the_others_of_a_cluster(tmp_path: Path) -> None:
+    with running_sentinels(tmp_path) as sentinels:
+        found = by_status({"MCPX_REDIS_URL": sentinels.url})
+        few = by_status({"MCPX_REDIS_URL": f"redis+sentinel://127.0.0.1:{sentinels.ports[0]}/ours"})
+        none = by_status({"MCPX_REDIS_URL": sentinels.url.replace("/ours", "/theirs")})
+    with running_cluster(tmp_path) as cluster:
+        shards = by_status({"MCPX_REDIS_URL": cluster.url})
+
+    assert [status for status, _ in found] == [Status.NOTE]
+    assert "failover" in found[0][1]
+    assert [status for status, _ in few] == [Status.WARNING, Status.NOTE]
+    assert [status for status, _ in none] == [Status.WRONG]
+    assert len(shards) == 3
+    assert all("failover" in what for _, what in shards)
+
+
+def test_nodes_that_could_not_sign_are_wrong() -> None:
+    env = {"MCPX_REDIS_URL": "redis://r", "MCPX_JWKS_URL": "https://issuer.example/jwks"}
+
+    assert [finding.status for finding in check_bus_secret(env)] == [Status.WRONG]
+    assert [finding.status for finding in check_bus_secret({**env, "MCPX_BUS_SECRET": "x" * 40})] == [
+        Status.WRONG
+    ]
+    assert not list(check_bus_secret({**env, "MCPX_BUS_SECRET": secrets.token_hex(32)}))
+
+
+def test_what_the_settings_file_says_is_checked_too(
+    mcpx: Mcpx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "mcpx.env"
+    file.write_text("# ours\nMCPX_ALLOWED_ORIGINS=*\nMCPX_JWT_SECRET=passwordpasswordpasswordpassword\n")
+    file.chmod(0o644)
+    monkeypatch.setenv("MCPX_SETTINGS_FILE", str(file))
+
+    findings = report(mcpx("doctor", "--json", "--url", f"http://127.0.0.1:{free_port()}").out)
+
+    assert [each["status"] for each in findings["settings"]] == ["ok", "warning"]
+    assert findings["origins"][0]["status"] == "wrong"
+    assert findings["key"][0]["status"] == "wrong"
+
+
+def test_tokens_are_signed_with_the_first_line_of_the_secret_file(tmp_path: Path) -> None:
+    first, second = secrets.token_hex(32), secrets.token_hex(32)
+    (tmp_path / "secrets").write_text(f"{first}\n{second}\n")
+    keys = find_keys({"MCPX_JWT_SECRET_FILE": str(tmp_path / "secrets")})
+
+    assert keys is not None
+    assert [key.checking for key in keys.ring] == [first.encode()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,14 +124,22 @@ class RedisCluster:
 
     def move(self, slot: int, target: RedisServer) -> None:
         """Move a slot and what is in it to another server, as `redis-cli --cluster reshard` does."""
+        self.begin_move(slot, target)()
+
+    def begin_move(self, slot: int, target: RedisServer) -> Callable[[], None]:
+        """Move what is in a slot and not the slot: who asks for a key there is sent on. Return the end."""
         source = self.owner_of(slot)
         there, here = client_of(target.port), client_of(source.port)
         there.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(source))
         here.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", self.id_of(target))
         while keys := here.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
             here.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
-        for server in (target, source):
-            client_of(server.port).execute_command("CLUSTER", "SETSLOT", slot, "NODE", self.id_of(target))
+
+        def end() -> None:
+            for client in (there, here):
+                client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", self.id_of(target))
+
+        return end
 
 
 @contextmanager
