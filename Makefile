@@ -51,6 +51,10 @@ $(NPM)/.installed: tests/npm/package.json tests/npm/package-lock.json
 system: ## Install the Debian packages that the tests need: Redis, Chromium, git
 	$(call need,redis-server=redis-server chromium=chromium git=git cc=build-essential)
 
+.PHONY: compiler
+compiler:
+	$(call need,g++=build-essential)
+
 # -- run ---------------------------------------------------------------------
 
 .PHONY: run
@@ -61,7 +65,7 @@ run: install ## Start the main job: gateway, a real MCP server, an agent that ma
 # -- check -------------------------------------------------------------------
 
 .PHONY: test
-test: install system $(NPM)/.installed ## Run every test, with a real Redis and a real Chromium
+test: install llama system $(NPM)/.installed ## Run every test, with a real Redis, a real Chromium and real models
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: lint
@@ -104,6 +108,17 @@ fuzz: install ## Fuzz the readers of envelopes, patterns and tokens, guided by c
 .PHONY: soak
 soak: install system ## Two nodes, Redis, hundreds of members and random faults for MINUTES=10; what grew?
 	$(BIN)/python -m tests.soak $(or $(MINUTES),10) $(SOAK_ARGS)
+
+SEEDS ?= 10000
+SEED ?=
+
+.PHONY: simulate
+simulate: install ## Let SEEDS=10000 histories unfold in simulated time; SEED=7 shows one of them again
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --processes 2)
+
+.PHONY: simulate-planted
+simulate-planted: install ## Plant each known kind of bug, and see in which seed the simulation finds it
+	$(BIN)/python -m tests.simulation.planted
 
 .PHONY: mutate
 mutate: install ## Change the code of capabilities in every way, and count who notices
@@ -154,10 +169,11 @@ LLAMA_FLAGS := -DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF -DLLAMA_BUIL
   -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_CURL=OFF
 
 .PHONY: llama
-llama: install ## Build llama-cpp-python once, keep its wheel, and install it
+llama: install compiler ## Build llama-cpp-python once, keep its wheel, and install it
 	@ls $(WHEELS)/llama_cpp_python-$(LLAMA)-*.whl >/dev/null 2>&1 || { mkdir -p $(WHEELS); \
+	  echo "building llama-cpp-python $(LLAMA), once, in some five minutes; kept in $(WHEELS)"; \
 	  CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$${CMAKE_BUILD_PARALLEL_LEVEL:-2} \
-	  $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) llama-cpp-python==$(LLAMA); }
+	  $(BIN)/python -m pip wheel --quiet --no-deps --require-hashes --wheel-dir $(WHEELS) -r requirements-llama.lock; }
 	@$(BIN)/python -c 'import llama_cpp, sys; sys.exit(llama_cpp.__version__ != "$(LLAMA)")' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-index $(WHEELS)/llama_cpp_python-$(LLAMA)-*.whl
 
