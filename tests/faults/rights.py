@@ -79,8 +79,11 @@ class Changing:
             assert answer.status_code == 503, answer.text
 
     async def _use(self) -> None:
-        while not self._is_over:
-            await self._member.say(kind=self._kind or "chat")
+        for number in itertools.count():
+            if self._is_over:
+                return
+            # Whoever is refused without pause for ten seconds is sent away (4429).
+            await self._member.say(kind=self._kind if number % 4 and self._kind else "chat")
             await asyncio.sleep(_USED_EVERY_S)
 
 
