@@ -24,7 +24,7 @@ class RuleStore(Protocol):
         ...
 
 
-class MemoryRules:
+class MemoryRules(RuleStore):
     """Keeps rules as long as the process lives."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class MemoryRules:
         self._book = book
 
 
-class RuleFile:
+class RuleFile(RuleStore):
     """Keeps rules in a JSON file, mode 0600, replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
