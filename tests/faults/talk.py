@@ -226,8 +226,24 @@ class Talk:
         took = await self.wait_rosters(roster_within_s)
         await self.wait_flowing(PATIENCE_S, [member for member in self.members if member.is_in])
         await self.until(lambda: not any(member.pending for member in self.members), PATIENCE_S)
+        await self._wait_last_heard()
         self.recorder.note(Quiet(at=self.recorder.now))
         return took
+
+    async def _wait_last_heard(self) -> None:
+        """Have something said last in each topic, and wait until all heard that, and so all before it."""
+        last: dict[str, str] = {}
+        for talker in self.talkers:
+            if talker in self.members and talker.is_in and talker.topic not in last:
+                last[talker.topic] = id = str(uuid4())
+                for member in self.members:
+                    if member.topic == talker.topic:
+                        member.awaited.add(id)
+                await talker.say("last", id=id)
+        waiting = [member for member in self.members if member.is_in and member.topic in last]
+        await self.until(
+            lambda: all(last[one.topic] in one.heard for one in waiting if one.is_in), PATIENCE_S
+        )
 
     def outcome(self, injected: str, recovery_s: float | None = None, facts: str = "") -> Outcome:
         """Judge the history, and count."""
