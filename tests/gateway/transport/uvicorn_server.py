@@ -46,7 +46,7 @@ async def serving(
     Protocol classes and settings are the gateway's, but for what is passed.
     """
     settings = Settings.read({"MCPX_STATE_DIR": str(state_dir), **(env or {})}, {}).with_secret()
-    config = _config(settings)
+    config = _config(settings, lambda: settings)
     config.ws, config.lifespan = ws, "on" if app is None else lifespan
     if app is not None:
         config.app = app
