@@ -16,8 +16,8 @@ _NAMES: Final = {
     "mcpx_connections": "connections",
 }
 
-MORE_MEMORY: Final = 8 << 20
-"""Bytes that the end may have over the beginning: what the allocator keeps of a busy moment."""
+MORE_MEMORY: Final = 16 << 20
+"""Bytes that may have been added: each round brings new tokens, and a node remembers 4,096 of them."""
 MORE_DESCRIPTORS: Final = 3
 MORE_TASKS: Final = 3
 """A request that is being answered, a link that is being renewed."""

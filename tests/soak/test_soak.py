@@ -37,7 +37,7 @@ def rests(*, memory: float = 0.0, descriptors: float = 0.0, tasks: float = 0.0) 
     ("grown", "named"),
     [
         ({}, []),
-        ({"memory": 3e6}, ["memory"]),
+        ({"memory": 5e6}, ["memory"]),
         ({"descriptors": 1}, ["descriptors"]),
         ({"tasks": 1}, ["tasks"]),
         ({"memory": -3e6, "descriptors": -1}, []),
