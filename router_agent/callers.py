@@ -20,8 +20,8 @@ from router_agent.thinking import Thinker
 
 MOST: Final = 64
 """Callers that are connected at once; the one who was quiet longest makes room."""
-TOOLS_WITHIN_S: Final = 5.0
-"""Seconds to wait for the tools of those present, on a caller's first request."""
+TOOLS_WITHIN_S: Final = 1.0
+"""Seconds to wait for the tools of those present, on a first request; who offers none may stay silent."""
 
 
 @dataclass

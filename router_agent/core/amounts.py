@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -121,6 +122,8 @@ def _in_digits(text: str) -> list[Number]:
             value = float(f"{value}e{int(exponent)}")
         if scale := hit["scale"]:
             value *= _SCALES[scale.strip().lower()]
+        if not math.isfinite(value):
+            continue
         if hit["sign"] and hit["sign"].strip() != "+":
             value = -value
         before, after = text[hit.start() - 1 : hit.start()], text[hit.end() : hit.end() + 1]

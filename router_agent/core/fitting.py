@@ -8,8 +8,9 @@ from typing import Final
 
 from router_agent.core.gate import FALLING, FEATURES, RISING, Logistic
 
-_STEPS: Final = 1_500
-_RATE: Final = 0.6
+_STEPS: Final = 400
+_RATE: Final = 0.5
+_MOMENTUM: Final = 0.9
 _SHRINK: Final = 0.002
 
 
@@ -55,6 +56,7 @@ def _descend(rows: Sequence[tuple[Mapping[str, float], bool]], weigh: Sequence[f
     goal = [float(right) for _, right in rows]
     total = sum(weigh) or 1.0
     weights, bias = [0.0] * len(names), 0.0
+    speeds, speed = [0.0] * len(names), 0.0
     for step in range(_STEPS):
         slopes, slope = [0.0] * len(names), 0.0
         for row, want, weight in zip(table, goal, weigh, strict=True):
@@ -63,10 +65,13 @@ def _descend(rows: Sequence[tuple[Mapping[str, float], bool]], weigh: Sequence[f
             slope += miss
             for place, value in enumerate(row):
                 slopes[place] += miss * value
-        rate = _RATE * 4 / (1 + step / 500)
-        bias -= rate * slope / total
+        rate = _RATE / (1 + step / 200)
+        speed = _MOMENTUM * speed + slope / total
+        bias -= rate * speed
         for place, name in enumerate(names):
-            weight = weights[place] - rate * (slopes[place] / total + _SHRINK * weights[place])
+            pull = slopes[place] / total + _SHRINK * weights[place]
+            speeds[place] = _MOMENTUM * speeds[place] + pull
+            weight = weights[place] - rate * speeds[place]
             if name in RISING:
                 weight = max(0.0, weight)
             elif name in FALLING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,11 +11,14 @@ from router_agent.core.conforming import conforms
 from router_agent.core.filler import Filled
 from router_agent.core.intents import Intent
 from router_agent.core.selector import Selected, profile_of
-from router_agent.core.words import STOP_WORDS, sense
+from router_agent.core.words import STOP_WORDS, sense, stems_of
 from router_agent.models.reading import Reading
 
 RISING: Final = (
     "words",
+    "named",
+    "described",
+    "first",
     "margin",
     "cosine",
     "cosine_margin",
@@ -48,6 +51,9 @@ def features_of(
     arguments = len(filled.evidence)
     return {
         "words": one.words,
+        "named": _covered(stems_of(one.tool.name), intent),
+        "described": _covered(stems_of(one.tool.description)[:14], intent),
+        "first": _opening(intent, one),
         "margin": max(0.0, min(1.0, one.score - rival)) if others else 0.5,
         "cosine": max(0.0, cosine),
         "cosine_margin": max(0.0, min(0.5, cosine - rival_cosine)) if others else 0.1,
@@ -61,6 +67,27 @@ def features_of(
         "unspoken": _unspoken(intent, one, filled),
         "crowd": min(1.0, math.log2(1 + len(ranked)) / 10) + min(1.0, arguments / 8),
     }
+
+
+def _covered(stems: Sequence[str], intent: Intent) -> float:
+    """The share of some of a tool's words that the intent has, or has words for that mean the same."""
+    telling = set(stems)
+    spoken = {stem for stems in intent.stems for stem in stems}
+    meant = intent.senses
+    hits = sum(1.0 if stem in spoken else 0.6 if sense(stem) in meant else 0.0 for stem in telling)
+    return hits / len(telling) if telling else 0.0
+
+
+def _opening(intent: Intent, one: Selected) -> float:
+    """Whether the first telling words, where people say what they want, are the tool's."""
+    profile = profile_of(one.tool)
+    telling = [
+        stems for word, stems in zip(intent.words, intent.stems, strict=True) if word.lower not in STOP_WORDS
+    ]
+    hits = [
+        any(stem in profile.stems or sense(stem) in profile.senses for stem in stems) for stems in telling[:3]
+    ]
+    return sum(hits) / len(hits) if hits else 0.0
 
 
 def _unspoken(intent: Intent, one: Selected, filled: Filled) -> float:

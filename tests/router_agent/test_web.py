@@ -72,6 +72,18 @@ async def served(
             thinker.close()
 
 
+@asynccontextmanager
+async def door(model: Scripted | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """The door alone: what it refuses by itself needs no gateway."""
+    thinker = Thinker(router())
+    callers = Callers("ws://127.0.0.1:1", thinker, lambda: date(2026, 3, 4))
+    web = Web(callers, {"scripted": model} if model else {})
+    transport = httpx.ASGITransport(web.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+    thinker.close()
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -122,16 +134,13 @@ async def test_a_restricted_caller_gets_a_proposal(gateway: GatewayProcess) -> N
         (b"[]", 400, "invalid_body"),
         (b'{"topic": "ops"}', 400, "invalid_body"),
         (b'{"topic": "a//b", "intent": "x"}', 400, "invalid_body"),
-        (b'{"topic": "secret", "intent": "x"}', 403, "topic_forbidden"),
+        (b'{"topic": "ops", "intent": "x"}', 503, "gateway_unavailable"),
         (b'{"topic": "ops", "intent": "' + b"x" * LARGEST_BODY + b'"}', 413, "too_large"),
     ],
 )
-async def test_a_bad_request_is_a_problem_with_a_code(
-    gateway: GatewayProcess, body: bytes, status: int, code: str
-) -> None:
-    async with served(gateway, Server(WEATHER)) as client:
-        token = gateway.token("ann", topics=["ops"])
-        answer = await client.post("/v2/execute", content=body, headers=bearer(token))
+async def test_a_bad_request_is_a_problem_with_a_code(body: bytes, status: int, code: str) -> None:
+    async with door() as client:
+        answer = await client.post("/v2/execute", content=body, headers=bearer("a.b.c"))
 
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert answer.headers["content-type"] == "application/problem+json"
@@ -142,11 +151,14 @@ async def test_who_has_no_good_token_is_told_so(gateway: GatewayProcess) -> None
     async with served(gateway, Server(WEATHER)) as client:
         missing = await client.post("/v2/execute", json=asked("x"))
         refused = await client.post("/v2/execute", json=asked("x"), headers=bearer("not.a.token"))
+        token = gateway.token("ann", topics=["ops"])
+        forbidden = await client.post("/v2/execute", json=asked("x", topic="secret"), headers=bearer(token))
         elsewhere = await client.post("/v2/execute", json=asked("x"), headers={"Host": "evil.example"})
 
-        assert [one.json()["code"] for one in (missing, refused, elsewhere)] == [
+        assert [one.json()["code"] for one in (missing, refused, forbidden, elsewhere)] == [
             "token_missing",
             "token_refused",
+            "topic_forbidden",
             "host_refused",
         ]
         assert missing.headers["www-authenticate"] == "Bearer"
@@ -186,20 +198,20 @@ async def test_a_model_streams_with_tools_behind_its_brackets(gateway: GatewayPr
         assert "tools: weather get current" in model.system
 
 
-async def test_only_models_of_the_operator_are_asked(gateway: GatewayProcess) -> None:
-    async with served(gateway, Server(WEATHER)) as client:
+async def test_only_models_of_the_operator_are_asked() -> None:
+    async with door() as client:
         body = {
             "topic": "ops",
             "messages": [{"role": "user", "content": "x"}],
             "model": "http://evil.example",
         }
-        answer = await client.post("/v2/stream", json=body, headers=bearer(gateway.token("ann")))
+        answer = await client.post("/v2/stream", json=body, headers=bearer("a.b.c"))
 
         assert (answer.status_code, answer.json()["code"]) == (404, "model_unknown")
 
 
-async def test_the_door_describes_itself(gateway: GatewayProcess) -> None:
-    async with served(gateway, Server(WEATHER)) as client:
+async def test_the_door_describes_itself() -> None:
+    async with door() as client:
         described = (await client.get("/openapi.json")).json()
 
         assert set(described["paths"]) == {"/v2/execute", "/v2/stream"}

@@ -137,6 +137,10 @@ def test_what_a_model_reads_as_structure_is_taken_out(text: str) -> None:
     assert not set("<>\u202e\x00") & set(clean(f"Reads. {text} Writes."))
 
 
+def test_a_number_beyond_all_bounds_is_none() -> None:
+    assert [one.value for one in numbers_in("1e999 and 12 and 9" + "9" * 400)] == [12]
+
+
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
     intent = Intent.of(text, TODAY)
