@@ -68,21 +68,26 @@ class Heartbeat:
             await asyncio.sleep(_TICK_S)
             now = loop.time()
             lag, last = now - last - _TICK_S, now
-            if lag > 2 * _TICK_S:
-                continue  # it was this process that slept: answers may lie there unread
+            # If it was this process that slept, answers may lie there unread: nobody is judged by
+            # them. It still beats: under a load that keeps the loop late for seconds, nodes that
+            # skip beats look like an outage to Redis, and then the dead get another lease.
+            has_slept = lag > 2 * _TICK_S
             is_ping, is_beat = now - ping >= self._times.ping, now - beat >= self._times.beat
             ping, beat = now if is_ping else ping, now if is_beat else beat
             try:
                 for connection in self._shards.connections:
-                    self._tick(connection, now, is_ping=is_ping, is_beat=is_beat)
+                    self._tick(connection, is_ping=is_ping, is_beat=is_beat)
+                    if not has_slept:
+                        self._see_that_it_answers(connection, now)
                 if is_beat:
                     for topic in list(self._listening.leaving):
                         self._chores.do(self._listening.try_to_leave(topic))
-                self._speaking.expire(now - self._times.queue)
+                if not has_slept:
+                    self._speaking.expire(now - self._times.queue)
             except Exception:  # the edge of a task on which everything hangs
                 log.exception("broker.tick_failed", next="ticking on")
 
-    def _tick(self, connection: Connection, now: float, *, is_ping: bool, is_beat: bool) -> None:
+    def _tick(self, connection: Connection, *, is_ping: bool, is_beat: bool) -> None:
         session = connection.session
         if session is None or not connection.is_ready:
             return
@@ -91,6 +96,11 @@ class Heartbeat:
         if is_beat:
             self.beat(connection, session)
         session.link.flush()
+
+    def _see_that_it_answers(self, connection: Connection, now: float) -> None:
+        session = connection.session
+        if session is None or not connection.is_ready:
+            return
         owing, deaf = session.link.owing_since, session.deaf_for(now)
         if owing is not None and now - owing > self._times.answer:
             session.link.abort(f"Redis did not answer for {now - owing:.1f} s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -209,6 +210,34 @@ async def test_a_dead_nodes_members_leave_once_everywhere(
             assert node.gone() == ["n3"]
             roster = roster_after(snapshot, node.heard["ops"])
             assert {record.participant for record in roster.values()} == {"p0", "p1", "marker"}
+
+
+@spec("mcpx delivery node dies")
+async def test_a_node_whose_loop_is_late_all_the_time_still_sees_who_is_dead(
+    redis_server: RedisServer, redis_prefix: str
+) -> None:
+    """As when a thousand members of the dead node come back to this one."""
+    async with AsyncExitStack() as stack:
+        times = RedisTimes(lease=2.0, beat=0.5)
+        living, dying = [
+            await started(RedisBroker(redis_server.url, prefix=redis_prefix, times=times), name, stack)
+            for name in ("n1", "n2")
+        ]
+        for node in (living, dying):
+            await node.enter("ops")
+        await dying.join("alice")
+
+        async def be_busy() -> None:
+            while True:
+                time.sleep(0.8)  # noqa: ASYNC251 - what is to be borne
+                await asyncio.sleep(0.01)
+
+        await die(dying)
+        busy = asyncio.create_task(be_busy())
+        try:
+            await living.until(lambda: living.gone() == ["n2"], within_s=8)
+        finally:
+            busy.cancel()
 
 
 @spec("mcpx delivery node dies")
