@@ -154,4 +154,4 @@ def _gaps(
                 yield f"{view.name} missed {key}, and was not told"
         elif not (item.participant == view.participant and item.place in welcomed_at):
             # Whose rights changed hears that by a fresh welcome instead.
-            yield f"{view.name} missed the presence {key} of {item.participant}, and was not told"
+            yield f"{view.name} missed the presence of {item.participant} at {item.place}, and was not told"

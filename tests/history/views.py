@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from tests.history.events import Closed, Denied, Event, Heard, Holds, Left, Opening, Quiet, Sent
+from tests.history.events import Closed, Denied, Event, Forgotten, Heard, Holds, Left, Opening, Quiet, Sent
 
 GATEWAY: Final = "system:gateway"
 
@@ -42,6 +42,7 @@ class Welcome:
 class Presence:
     when: int
     key: str
+    """All of it, the same for everybody."""
     place: Place
     participant: str
     capabilities: frozenset[str] | None
@@ -117,6 +118,8 @@ class Views:
         """By id of the envelope."""
         self.sent: dict[str, Sent] = {}
         self.quiet: int | None = None
+        self.has_forgotten = False
+        """Whether the store went back, so that a place may have had two entries."""
         by_text = {event.text: event for event in history if type(event) is Sent}
         for when, event in enumerate(history):
             kind = type(event)
@@ -138,6 +141,8 @@ class Views:
                 view = self.by_name[event.connection]
                 if view.end is None:
                     view.end, view.ended = event, when
+            elif isinstance(event, Forgotten):
+                self.has_forgotten = True
             elif isinstance(event, Quiet):
                 self.quiet = when
             elif isinstance(event, Holds):
@@ -179,7 +184,8 @@ def _read(when: int, text: str) -> Item:
         case "system/presence":
             who = payload["participant"]
             holds = frozenset(who["capabilities"]) if payload["event"] == "join" else None
-            return Presence(when, id, _place(id.rpartition("-")[0]), who["id"], holds)
+            # A store that went back gives a place, and with it an id, to something else: the text tells.
+            return Presence(when, text, _place(id.rpartition("-")[0]), who["id"], holds)
         case "system/error":
             return Refusal(when, payload["error"], envelope.get("correlation_id"))
     return Strange(when, text)

@@ -1,0 +1,93 @@
+"""`python -m tests.simulation --seeds 10000`, or `--seed 7` to see one history again."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.history import describe, to_line
+from tests.simulation.run import Outcome, run, set_up
+
+_CHUNK = 50
+
+
+def main(arguments: list[str]) -> int:
+    """Run the seeds that the arguments name; 1 if one of them fails."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="run this one alone and print its history's end")
+    parser.add_argument("--seeds", type=int, default=300, help="how many to run")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--events", type=int, default=40, help="how many of the last events to print")
+    parser.add_argument("--save", help="write the failing history here, as JSON lines")
+    options = parser.parse_args(arguments)
+    seeds = (
+        range(options.seed, options.seed + 1)
+        if options.seed is not None
+        else range(options.first, options.first + options.seeds)
+    )
+    begun = time.monotonic()
+    failed: int | None = None
+    count = 0
+    for seed in _failing(seeds, options.processes):
+        if seed is not None:
+            failed = seed
+            break
+        count += _CHUNK
+    seconds = time.monotonic() - begun
+    if failed is not None:
+        _show(run(failed), options.events, options.save)
+        print(f"again: make simulate SEED={failed}")
+        return 1
+    if options.seed is not None:
+        _show(run(options.seed), options.events, options.save)
+    print(f"simulate: {len(seeds)} seeds in {seconds:.1f} s, {len(seeds) / seconds:.0f} seeds/s, no breach")
+    return 0
+
+
+def _failing(seeds: range, processes: int) -> Iterator[int | None]:
+    """Run seeds; yield the first that fails, or `None` for each portion that did not."""
+    gc.freeze()  # what was imported stays; only what histories leave is looked through
+    portions = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
+    if processes == 1:
+        set_up()
+        yield from map(_run_portion, portions)
+        return
+    with multiprocessing.get_context("fork").Pool(processes, set_up) as pool:
+        yield from pool.imap(_run_portion, portions)
+    set_up()
+
+
+def _run_portion(seeds: range) -> int | None:
+    # A collection in the midst of a history would end tasks of an earlier one there.
+    gc.disable()
+    for seed in seeds:
+        if run(seed).breaches:
+            return seed
+    gc.collect()
+    return None
+
+
+def _show(outcome: Outcome, events: int, save: str | None) -> None:
+    lines = [to_line(event) for event in outcome.history]
+    if save is not None:
+        Path(save).write_text("\n".join(lines) + "\n")
+    for event in outcome.history[len(outcome.history) - events :] if events < len(lines) else outcome.history:
+        print(describe(event))
+    print(f"seed {outcome.seed}: {outcome.conditions}")
+    for breach in outcome.breaches:
+        print(f"  {breach}")
+
+
+if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # Sets of names are walked in an order that must not differ from run to run.
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
+    raise SystemExit(main(sys.argv[1:]))
