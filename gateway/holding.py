@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from gateway.broker.protocol import Broker
+from gateway.broker.protocol import Broker, BrokerUnavailable
 from gateway.core import Topic
 from gateway.fanout import Fanout
 
@@ -37,6 +37,7 @@ class Holding:
         self._held: dict[str, Held] = {}
         self._locks = tuple(asyncio.Lock() for _ in range(_LOCKS))
         self._leaving: set[asyncio.Task[None]] = set()
+        self._is_stopped = False
 
     def __iter__(self) -> Iterator[Held]:
         return iter(self._held.values())
@@ -53,9 +54,11 @@ class Holding:
         Hear a topic, and count one more who needs it; followed by `release`.
 
         Raises:
-            BrokerUnavailable: the store does not answer.
+            BrokerUnavailable: the store does not answer, or nothing is held any more.
         """
         async with self._lock(topic):
+            if self._is_stopped:  # perhaps in the midst of leaving this very topic
+                raise BrokerUnavailable("this node is going away")
             held = self._held.get(topic)
             if held is None:
                 fanout = Fanout(asyncio.get_running_loop().call_soon)
@@ -76,7 +79,8 @@ class Holding:
         return self._held.pop(topic, None)
 
     async def stop(self) -> None:
-        """Leave what is being left, now."""
+        """Leave what is being left, now, and hold nothing any more."""
+        self._is_stopped = True
         for leaving in self._leaving:
             leaving.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)

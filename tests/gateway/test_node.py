@@ -168,6 +168,32 @@ async def test_who_is_closed_while_it_is_judged_anew_does_not_join_after_all(ben
     assert [join.record.participant for join in there.joined] == ["bob"]
 
 
+async def test_a_topic_that_is_being_left_as_the_node_stops_is_not_entered_again(bench: Bench) -> None:
+    exiting, entered = asyncio.Event(), []
+    enter = bench.broker.enter
+
+    async def slow_exit(topic: str) -> None:
+        exiting.set()
+        await asyncio.Event().wait()
+
+    async def noted_enter(topic: str) -> Any:
+        entered.append(topic)
+        return await enter(topic)
+
+    bench.broker.exit, bench.broker.enter = slow_exit, noted_enter  # type: ignore[method-assign]
+    bench.node.dismiss(await bench.node.admit("ops", claims_of("ann", "chat")))
+    await exiting.wait()
+    admitting = asyncio.create_task(bench.node.admit("ops", claims_of("bob", "chat")))
+    await bench.settle()
+
+    await bench.node.stop()
+
+    with pytest.raises(BrokerUnavailable, match="going away"):
+        async with asyncio.timeout(5):
+            await admitting
+    assert entered == ["ops"]
+
+
 async def test_nobody_joins_a_node_that_has_begun_to_go_away(bench: Bench) -> None:
     admission = await bench.node.admit("ops", claims_of("ann", "chat"))
     bench.node.drain()
