@@ -50,6 +50,7 @@ def train(
     vocabulary: Annotated[int, typer.Option(help="Pieces to keep.")] = 12_000,
     layers: Annotated[int, typer.Option(help="Of six.")] = 6,
     threads: int = 1,
+    batch: Annotated[int, typer.Option(help="Pages in a step.")] = 24,
     resume: Annotated[
         int, typer.Option(help="Go on from the weights in --out, made by this many steps.")
     ] = 0,
@@ -91,7 +92,13 @@ def train(
             if step % 50 == 0 or step == steps:
                 torch.save(encoder.state_dict(), out / "encoder.pt")
 
-        run(encoder, WordPiece(kept), found, Plan(steps, seed=seed, threads=threads, start=resume), tell)
+        run(
+            encoder,
+            WordPiece(kept),
+            found,
+            Plan(steps, seed=seed, pages=batch, pairs=max(2, batch * 2 // 3), threads=threads, start=resume),
+            tell,
+        )
 
 
 def export(
