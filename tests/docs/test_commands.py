@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from participants.cli.app import build_app
+from participants.cli.app import COMMANDS_GROUP, build_app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -27,7 +28,8 @@ def commands(group: TyperGroup, words: tuple[str, ...] = ("mcpx",)) -> Iterator[
 
 @pytest.fixture(scope="module")
 def known() -> dict[str, TyperCommand]:
-    group = typer.main.get_command(build_app(extra=()))
+    router = EntryPoint("router", "router_agent.command:router", COMMANDS_GROUP)
+    group = typer.main.get_command(build_app(extra=[router]))
     assert isinstance(group, TyperGroup)
     return dict(commands(group))
 

@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 
 from participants import Participant
+from router_agent.agent import RouterAgent
+from router_agent.core import EVERY_CALL
+from router_agent.opening import open_router
+from router_agent.thinking import Thinker
 from tests.gateway_process import GatewayProcess, running_gateway
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -95,3 +99,19 @@ async def test_who_is_promoted_is_answered_without_an_approver() -> None:
 
             assert "mcp/request:tools/call:shout" in capabilities
             assert await ask(gateway, token, "hello") == "allowed: HELLO"
+
+
+async def test_who_says_what_they_want_is_served_by_a_router() -> None:
+    async with running_gateway() as gateway:
+        offering = example("offer").offer(gateway.url, "ops", gateway.token("shouting", profile="server"))
+        thinker = Thinker(open_router(policy=EVERY_CALL))
+        me = Participant.connect(gateway.url, "ops", gateway.token("router"))
+        agent = RouterAgent(me, thinker)
+        async with in_background(offering), asyncio.timeout(10), me, in_background(agent.run()):
+            await agent.wait_offered("shouting")
+            said = await example("intend").intend(
+                gateway.url, "ops", gateway.token("ann"), "shout the text 'hello'"
+            )
+
+            assert "HELLO" in said
+        thinker.close()
