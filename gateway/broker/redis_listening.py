@@ -43,6 +43,9 @@ _PAGE_BYTES: Final = 1 << 20
 _PAGES: Final = (4, 16, 64, 256)
 """Batches asked for at a time, more while they turn out to be small."""
 
+_LEFT_AGAIN: Final = 4
+"""Heartbeats with which a topic is left that may yet be entered by a command that comes late."""
+
 _ASK_AGAIN_S: Final = 0.05
 """Before what was sent elsewhere is asked for again."""
 
@@ -83,8 +86,8 @@ class Listening:
         """By topic: the connection over which it was last subscribed to."""
         self._marks = itertools.count(1)
         self._gates: dict[str, _Gate] = {}
-        self.leaving: set[str] = set()
-        """Topics that this node hears no more but may still hold a lease on."""
+        self.leaving: dict[str, int] = {}
+        """Topics that this node hears no more but may still hold a lease on: how often to leave them."""
         self.forged = 0
         """Messages dropped because no node of this gateway can have sent them."""
         self.speaking: Speaking
@@ -97,6 +100,7 @@ class Listening:
             assert topic not in self._heard, "a topic is entered once"
             if topic in self.leaving:
                 await self._leave(topic)
+                self.leaving.pop(topic, None)
             replica = self._heard[topic] = Replica(topic)
             self._by_channel[self._keys.channel(topic).encode()] = replica
             try:
@@ -108,7 +112,9 @@ class Listening:
                     await self._shards.ask_all([["HSET", self._keys.topics, topic, mark]])
             except BaseException as error:
                 self._forget(replica)
-                self.leaving.add(topic)  # perhaps it was done, and only the answer is missing
+                # Perhaps it was done, and only the answer is missing; or it is still
+                # under way, and will be done after the first time that we leave.
+                self.leaving[topic] = _LEFT_AGAIN
                 if isinstance(error, LinkLost | Refused | TimeoutError):
                     raise BrokerUnavailable(why(error)) from error
                 raise
@@ -160,7 +166,7 @@ class Listening:
             if replica is None:
                 return
             self._forget(replica)
-            self.leaving.add(topic)
+            self.leaving[topic] = 1
             try:
                 await self._leave(topic)
             except BrokerUnavailable:
@@ -187,7 +193,9 @@ class Listening:
             mark, reply = await self._shards.ask_all(commands)
         if reply == b"retired" and mark:
             await self._shards.ask_all([command(SWAP, [self._keys.topics], topic, mark, b"")])
-        self.leaving.discard(topic)
+        times = self.leaving.pop(topic, 1)
+        if times > 1:
+            self.leaving[topic] = times - 1
 
     def _forget(self, replica: Replica) -> None:
         self._heard.pop(replica.topic, None)
@@ -228,7 +236,7 @@ class Listening:
             next="its members reconnect",
         )
         self._forget(replica)
-        self.leaving.add(topic)
+        self.leaving[topic] = 1
         self.speaking.give_up_topic(topic, reason)
         self._hearer.lost(topic)
         self._chores.do(self.try_to_leave(topic))

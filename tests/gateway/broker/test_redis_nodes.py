@@ -23,6 +23,7 @@ from gateway.broker.protocol import ParticipantRecord
 from gateway.broker.redis_broker import RedisBroker
 from gateway.broker.redis_frame import Seal
 from gateway.broker.redis_limits import RedisBounds, RedisTimes
+from gateway.broker.redis_scripts import ENTER, command
 from gateway.core import Amended, Draft, Ended, Gone, Joined, Left, Relayed
 from gateway.errors import BrokerUnavailable
 from schemas import CloseCode
@@ -288,6 +289,23 @@ async def test_a_node_taken_for_dead_loses_the_topic_and_can_enter_it_anew(
         n1.say(await n1.join("alice"), "from this life")
         await n2.until_said("from this life")
         assert n2.said() == ["from this life"]
+
+
+async def test_a_topic_that_a_late_command_entered_is_left_again(
+    redis_server: RedisServer, redis_prefix: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        n1 = await started(RedisBroker(redis_server.url, prefix=redis_prefix, times=SHORT), "n1", stack)
+        broker: Any = n1.broker
+        keys, leaving = broker._keys.of("ops"), broker._listening.leaving
+        leaving["ops"] = 3  # as when an attempt to enter had no answer
+        async with asyncio.timeout(5):
+            while leaving["ops"] == 3:  # noqa: ASYNC110 - unannounced
+                await asyncio.sleep(0.01)
+            await broker.ask_all([command(ENTER, keys, "n1", 9000, "epoch")])  # here it comes
+            while leaving:  # noqa: ASYNC110 - unannounced
+                await asyncio.sleep(0.01)
+        assert await broker.ask_all([["EXISTS", key] for key in keys]) == [0] * len(keys)
 
 
 async def test_what_no_node_signed_is_dropped_and_counted(
