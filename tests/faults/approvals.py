@@ -30,9 +30,12 @@ class Tally:
     """No answer in time, or told that there will be none."""
     acted: int = 0
     """Calls that the tool carried out."""
+    unseen: int = 0
+    """Those of them whose proposal it had not heard."""
 
     def __str__(self) -> str:
-        return f"proposals {self.done + self.failed}, answered {self.done}, acted on {self.acted}"
+        unseen = f" ({self.unseen} without having heard the proposal)" if self.unseen else ""
+        return f"proposals {self.done + self.failed}, answered {self.done}, acted on {self.acted}{unseen}"
 
 
 @asynccontextmanager
@@ -46,8 +49,11 @@ async def approving(stage: Stage, topic: str, recorder: Recorder) -> AsyncIterat
         return Participant.connect(stage.urls[which], topic, token)
 
     async def act(request: ToRequest) -> JsonObject:
-        assert request.proposal is not None, "the agent may only propose"
         tally.acted += 1
+        if request.proposal is None:
+            # The tool was away when it was proposed: for the library this is a request like others.
+            tally.unseen += 1
+            return {"content": []}
         event = Acted(
             at=recorder.now, participant=f"{topic}-tool", proposal=request.proposal.id, request=request.id
         )

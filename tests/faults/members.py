@@ -89,6 +89,8 @@ class Member:
         """Its present or last one, as the history names it."""
         self.url = urls[0]
         """Where that leads."""
+        self.stays_away = False
+        """Whether it does not come back once its present connection has ended."""
         self.is_in = False
         """Whether it has been welcomed and not been told to go since."""
         self.roster: set[str] = set()
@@ -147,6 +149,8 @@ class Member:
                 code = None
             self.is_in = False
             self.changed.set()
+            if self.stays_away:
+                return
             if code is not None and not (code in set(CloseCode) and CLOSE_REASONS[CloseCode(code)].reconnect):
                 return
             tries = 0 if loop.time() - began >= backoff.settled_after else tries + 1

@@ -83,11 +83,11 @@ async def x8_node_killed(stage: Stage, scale: Scale) -> Outcome:
         orphans, others = talk.of_node(0), talk.of_node(1)
         # One who does not come back, in each topic: its leave must be heard.
         lost = {member.topic: member for member in orphans}
+        for member in lost.values():
+            member.stays_away = True
+            talk.members.remove(member)
         began = talk.recorder.now
         await stage.nodes[0].kill()
-        for member in lost.values():
-            await member.stop()
-            talk.members.remove(member)
         left = await talk.until(
             lambda: not any(lost[member.topic].id in member.roster for member in others), LEFT_WITHIN_S + 5
         )
