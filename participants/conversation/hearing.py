@@ -38,11 +38,12 @@ from participants.conversation.events import (
     RejectSeen,
     RequestSeen,
     ResponseSeen,
+    Settlement,
     Welcome,
     WithdrawSeen,
 )
 from participants.conversation.methods import CANCELLED, REQUEST, is_broadcastable
-from participants.conversation.proposals import Faulty, Late, Settled, Unknown, Verdict
+from participants.conversation.proposals import Faulty, Late, Repeated, Settled, Unknown, Verdict
 from participants.conversation.reading import Answer, Ending, check_speaker, expiry_of, params_of, read
 from participants.conversation.requests import (
     SeenRequest,
@@ -266,15 +267,15 @@ class Listener:
             case Unknown():
                 steps.append(RequestSeen(*head, message.method, params, message.id))
                 steps += self._act_on(incoming, to, head.correlation_id, now)
+            case Repeated(first):
+                steps.append(RequestSeen(*head, message.method, params, message.id))
+                steps += self._refuse_late(incoming, head.correlation_id or "", first, now)
             case Late(proposal, outline, first):
                 edited = params_digest(params) != outline.digest
                 steps.append(
                     FulfillmentSeen(*head, message.method, params, message.id, proposal, edited, first)
                 )
-                if self._state.id in to:
-                    late = settled_error(proposal.id, first)
-                    said = self._speaker.respond_error(incoming, late.code, late.message, now, late.data)
-                    steps.append(Send(said.data))
+                steps += self._refuse_late(incoming, proposal.id, first, now)
             case Settled(proposal, outline):
                 edited = params_digest(params) != outline.digest
                 steps.append(
@@ -285,6 +286,13 @@ class Listener:
                 steps += self._follow_fulfillment(incoming, to[0], edited=edited)
         steps += self._accept(id)
         return steps
+
+    def _refuse_late(self, incoming: Incoming, proposal_id: str, first: Settlement, now: float) -> Steps:
+        """Tell who comes second who was first, if it is this participant's to say."""
+        if self._state.id not in incoming.to:
+            return []
+        late = settled_error(proposal_id, first)
+        return [Send(self._speaker.respond_error(incoming, late.code, late.message, now, late.data).data)]
 
     def _judge_fulfillment(self, head: Head, params: JsonObject, now: float) -> Verdict:
         # Who listens in Directed mode has not heard all that may have ended the proposal.
@@ -428,7 +436,7 @@ class Listener:
         match verdict:
             case Faulty(why):
                 raise PayloadError(why)
-            case Unknown():
+            case Unknown() | Repeated():
                 proposal, effective = None, False
             case Late(late):
                 proposal, effective = late, False

@@ -46,6 +46,13 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """Nobody proposed this here, as far as is known; but somebody has fulfilled it."""
+
+    first: Settlement
+
+
+@dataclass(frozen=True, slots=True)
 class Faulty:
     """The attempt does not count."""
 
@@ -70,7 +77,7 @@ class Settled:
     outline: Outline
 
 
-Verdict = Unknown | Faulty | Late | Settled
+Verdict = Unknown | Repeated | Faulty | Late | Settled
 
 
 class ProposalBook:
@@ -121,8 +128,9 @@ class ProposalBook:
         """Judge an attempt to end a proposal, and settle the proposal if it counts."""
         tracked = self._tracked.get(proposal_id)
         if tracked is None:
+            first = self._fulfilled_early(proposal_id, attempt)
             self._keep_early(proposal_id, attempt)
-            return Unknown()
+            return Unknown() if first is None else Repeated(first.settlement)
         why = fault_of(attempt, tracked.outline)
         if why is not None:
             return Faulty(why)
@@ -183,6 +191,13 @@ class ProposalBook:
             self._weigh(heaviest, -tracked.weight)
             if not self._weights[heaviest]:
                 del self._weights[heaviest]
+
+    def _fulfilled_early(self, proposal_id: str, attempt: Attempt) -> Attempt | None:
+        """Return the fulfillment before this one, which who missed the proposal knows it by."""
+        for known in self._early.get(proposal_id, ()):
+            if known.how is How.FULFILLED is attempt.how and known.kind == attempt.kind:
+                return known
+        return None
 
     def _keep_early(self, proposal_id: str, attempt: Attempt) -> None:
         if attempt.how is How.REJECTED and not attempt.may_request:

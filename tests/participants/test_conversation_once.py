@@ -269,6 +269,19 @@ def test_a_target_that_came_late_runs_one_fulfillment_and_refuses_the_next() -> 
     assert refusal_of(ops.bob, late)["data"]["by"] == "ann"
 
 
+@spec("mcpx proposals once")
+def test_a_target_that_has_not_heard_the_proposal_runs_one_fulfillment_of_it_too() -> None:
+    ops = Ops()
+    ops.topic.leave(ops.files)
+    call = ops.propose()
+    files = ops.topic.join("files", "mcp/response:*")
+
+    first, late = ops.late(ops.ann, call), ops.late(ops.bob, call)
+
+    assert [request.id for request in files.served] == [first.id]
+    assert refusal_of(ops.bob, late)["data"] == {"how": "fulfilled", "proposal": call.id, "by": "ann"}
+
+
 # Several connections of the one who is asked
 
 
