@@ -54,14 +54,13 @@ def main(arguments: list[str]) -> int:
 def _failing(seeds: range, processes: int) -> Iterator[int | None]:
     """Run seeds; yield the first that fails, or `None` for each portion that did not."""
     gc.freeze()  # what was imported stays; only what histories leave is looked through
+    set_up()
     portions = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
     if processes == 1:
-        set_up()
         yield from map(_run_portion, portions)
         return
-    with multiprocessing.get_context("fork").Pool(processes, set_up) as pool:
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
         yield from pool.imap(_run_portion, portions)
-    set_up()
 
 
 def _run_portion(seeds: range) -> int | None:

@@ -6,8 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.simulation.nodes import TIMES
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+_STANDSTILL: Final = "standstill"
 
 
 class Faults:
@@ -20,8 +25,10 @@ class Faults:
 
     def heal(self) -> None:
         """End all that is going on."""
-        undo, self._undo = self._undo, {}
-        for name, end in undo.items():
+        for name, end in list(self._undo.items()):
+            if name.startswith(_STANDSTILL) and self._random.random() < 0.5:
+                continue  # it ends by itself, perhaps when others have taken the node for dead
+            del self._undo[name]
             self._world.explain(f"{name} is over")
             end()
 
@@ -77,9 +84,11 @@ class Faults:
 
     def _going_back(self) -> None:
         redis = self._world.redis
+        if not redis.is_up:
+            return
         if self._backup is None:
             self._backup = self._world.backup()
-        elif redis.is_up:
+        else:
             backup, self._backup = self._backup, None
             redis.stop()
             self._for_a_while(
@@ -130,7 +139,8 @@ class Faults:
         if serving:
             process = self._random.choice(serving)
             process.freeze()
-            self._for_a_while(f"standstill of {process.name}", self._seconds(), process.thaw)
+            seconds = self._random.choice((self._seconds(), TIMES.lease * 2))
+            self._for_a_while(f"{_STANDSTILL} of {process.name}", seconds, process.thaw)
 
     def _replace(self) -> None:
         async def later() -> None:

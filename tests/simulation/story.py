@@ -163,8 +163,10 @@ class Story:
             pattern, ttl_s = f"x/brief{self._brief}", random.uniform(0.1, 1.5)
             self._admins.change(process, "add", who, topic, pattern, ttl_s)
             return
-        act = random.choice(("add", "remove", "remove", "revert"))
-        self._admins.change(process, act, who, topic, random.choice(("x/a", "x/b", "x/c")))
+        for _ in range(random.choice((1, 1, 2))):  # two admins at once, perhaps at two nodes
+            act = random.choice(("add", "remove", "remove", "revert"))
+            pattern = random.choice(("x/a", "x/b", "x/c"))
+            self._admins.change(random.choice(serving), act, who, topic, pattern)
 
     def _revoke(self) -> None:
         serving, random, connection = self._world.serving, self._random, self._somebody()
