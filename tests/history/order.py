@@ -152,6 +152,9 @@ def _gaps(
         if isinstance(item, Relay):
             if key not in forgotten and view.hears(item.sent, views.sender[key].participant):
                 yield f"{view.name} missed {key}, and was not told"
-        elif not (item.participant == view.participant and item.place in welcomed_at):
-            # Whose rights changed hears that by a fresh welcome instead.
+        elif not views.has_forgotten and not (
+            item.participant == view.participant and item.place in welcomed_at
+        ):
+            # Whose rights changed hears that by a fresh welcome instead. What a store forgot of
+            # presence is not known by name.
             yield f"{view.name} missed the presence of {item.participant} at {item.place}, and was not told"
