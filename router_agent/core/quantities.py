@@ -64,7 +64,7 @@ def numbers_for(
                 for span in reading.spans
                 if span.start < number.unit_end and number.start < span.end
             )
-            score = 0.45 * score + 0.55 * read
+            score = 0.65 * score + 0.4 * read
         value = as_number(number, parameter)
         if value is not None:
             yield Candidate(value, min(1.0, max(0.0, score)), number.start, number.end, "number")

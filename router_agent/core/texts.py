@@ -43,13 +43,12 @@ def texts_for(
     if reading is None:
         yield from guesses
         return
-    for one in _pointed(parameter, intent, reading, 1.0):
-        like = max(
-            (guess.score for guess in guesses if guess.start == one.start and guess.end == one.end),
-            default=0.0,
-        )
-        yield replace(one, score=0.8 * one.score + 0.2 * like)
-    yield from (replace(guess, score=0.35 * guess.score) for guess in guesses)
+    pointed = list(_pointed(parameter, intent, reading, 1.0))
+    for guess in guesses:
+        read = sum(one.score for one in pointed if (one.start, one.end) == (guess.start, guess.end))
+        yield replace(guess, score=min(0.98, 0.65 * guess.score + 0.45 * read))
+    for one in pointed:
+        yield replace(one, score=0.75 * one.score)
 
 
 def _moments(

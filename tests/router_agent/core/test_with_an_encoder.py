@@ -1,0 +1,63 @@
+"""What an encoder reads is weighed with what the rules know; neither decides alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router_agent.core.filler import fill
+from router_agent.core.intents import Intent
+from router_agent.core.planning import Monolithic
+from router_agent.models.reading import Reading, SlotReading, SpanReading, ToolPage
+from tests.router_agent.core.tools_at_hand import ALL, GATE, READ, WEATHER, tool
+
+
+def reading(*spans: SpanReading, relevance: float = 0.9) -> Reading:
+    absent = max(0.0, 1 - sum(one.probability for one in spans))
+    return Reading(relevance, (SlotReading(absent, spans, (1.0, 0.0, 0.0), ()),))
+
+
+class Reader:
+    """An encoder that finds one tool near, and points nowhere."""
+
+    def __init__(self, near: str) -> None:
+        self.near = near
+        self.read_tools: list[str] = []
+
+    def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
+        return [0.9 if text.startswith(self.near) else 0.1 for text in texts]
+
+    def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
+        self.read_tools += [one.name for one in tools]
+        return [Reading(0.5, tuple(SlotReading(1.0, (), (1, 0, 0), ()) for _ in one.slots)) for one in tools]
+
+
+def test_a_pointer_finds_what_no_rule_knows() -> None:
+    mood = tool("mood", "", {"feeling": {"type": "string"}}, ["feeling"])
+    intent = Intent.of("somehow i am so very glad about it")
+    at = intent.text.index("glad")
+
+    filled = fill(intent, mood, reading(SpanReading(at, at + 4, 0.95)))
+
+    assert filled.arguments == {"feeling": "glad"}
+
+
+def test_a_pointer_chooses_between_what_rules_find_alike() -> None:
+    intent = Intent.of("Anna likes Berta")
+    person = tool("greet", "", {"friend": {"type": "string"}}, ["friend"])
+    for name in ("Anna", "Berta"):
+        at = intent.text.index(name)
+
+        filled = fill(intent, person, reading(SpanReading(at, at + len(name), 0.9)))
+
+        assert filled.arguments == {"friend": name}
+
+
+def test_nearness_selects_where_no_word_is_shared() -> None:
+    reader = Reader("weather get current")
+
+    plan = Monolithic(GATE, reader).plan(Intent.of("do I need an umbrella"), ALL)
+
+    assert plan.best is not None
+    assert plan.best.tool is WEATHER
+    assert reader.read_tools[0] == WEATHER.name
+    assert READ.name not in reader.read_tools[:1]
