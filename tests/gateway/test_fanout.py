@@ -184,16 +184,18 @@ def test_a_small_topic_waits_for_no_second_round() -> None:
     assert ear(everybody[-1]).heard == [b"1"]
 
 
-def test_a_large_topic_waits_at_most_three_more_rounds_while_more_comes() -> None:
-    everybody, rounds = members(SMALL + 1), Rounds()
+@pytest.mark.parametrize(("receivers", "most"), [(SMALL + 1, 4), (100, 15)])
+def test_a_large_topic_waits_the_longer_the_more_it_saves_while_more_comes(receivers: int, most: int) -> None:
+    everybody, rounds = members(receivers), Rounds()
     fanout = Fanout(rounds.call_soon)
-    for number in range(4):
+    for number in range(most + 1):
         fanout.deliver(b"%d" % number, everybody)
         fanout.schedule()
         assert ear(everybody[0]).heard == []
         rounds.one()
 
-    assert ear(everybody[0]).heard == [b"0", b"1", b"2", b"3"]
+    assert len(ear(everybody[0]).heard) == most + 1
+    assert len(ear(everybody[0]).writes) == 1
 
 
 def test_a_large_topic_waits_one_round_when_no_more_comes() -> None:
@@ -213,10 +215,10 @@ def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them(
     fanout = Fanout(rounds.call_soon)
     fanout.deliver(b"1", everybody)
     fanout.flush(in_slices=True)
-    assert [len(ear(member).heard) for member in everybody] == [1] * 256 + [0] * 744
+    assert [len(ear(member).heard) for member in everybody] == [1] * 128 + [0] * 872
 
     rounds.one()
-    assert sum(len(ear(member).heard) for member in everybody) == 512
+    assert sum(len(ear(member).heard) for member in everybody) == 256
 
     fanout.deliver(b"2", everybody)
     fanout.tell(b"you", everybody[-1])
@@ -225,6 +227,21 @@ def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them(
     rounds.all()
 
     assert all(ear(member).heard == [b"1", b"2"] for member in everybody[:-1])
+
+
+def test_what_comes_during_a_flush_in_slices_leaves_together_after_it() -> None:
+    everybody, rounds = members(300), Rounds()
+    fanout = Fanout(rounds.call_soon)
+    fanout.deliver(b"1", everybody)
+    fanout.flush(in_slices=True)
+    for data in (b"2", b"3"):
+        fanout.deliver(data, everybody)
+        fanout.schedule()
+        rounds.one()
+    rounds.all()
+
+    assert [len(ear(member).writes) for member in everybody] == [2] * 300
+    assert all(ear(member).heard == [b"1", b"2", b"3"] for member in everybody)
 
 
 def test_a_batch_grows_to_a_quarter_of_a_mebibyte_and_one_envelope() -> None:
