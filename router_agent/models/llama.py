@@ -12,6 +12,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from router_agent.models.decoding import Model
 from router_agent.models.dialects import Dialect, dialect_of
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.quiet import silence
@@ -26,7 +27,7 @@ _READ = {
 }
 
 
-class LlamaModel:
+class LlamaModel(Model):
     """
     One model, one context, one thread: its owner sees to that.
 

@@ -180,7 +180,7 @@ async def test_a_topic_that_is_being_left_as_the_node_stops_is_not_entered_again
         entered.append(topic)
         return await enter(topic)
 
-    bench.broker.exit, bench.broker.enter = slow_exit, noted_enter  # type: ignore[method-assign]
+    bench.broker.exit, bench.broker.enter = slow_exit, noted_enter  # type: ignore[method-assign]  # held up, and noted
     bench.node.dismiss(await bench.node.admit("ops", claims_of("ann", "chat")))
     await exiting.wait()
     admitting = asyncio.create_task(bench.node.admit("ops", claims_of("bob", "chat")))
