@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -167,10 +167,10 @@ class Approver:
                 outcome = await self._me.request(
                     target, "tools/list", params, timeout=LIST_WITHIN_S, mode="request"
                 )
-                tools = outcome.result.get("tools")
-                for tool in tools if isinstance(tools, list) else ():
-                    if isinstance(tool, dict) and tool.get("name") == context:
-                        return fingerprint_of(tool)
+                listed: Any = outcome.result.get("tools")
+                for tool in cast("list[Any]", listed) if isinstance(listed, list) else ():
+                    if isinstance(tool, dict) and cast("JsonObject", tool).get("name") == context:
+                        return fingerprint_of(cast("JsonObject", tool))
                 cursor = outcome.result.get("nextCursor")
                 if not isinstance(cursor, str):
                     return None
@@ -196,11 +196,12 @@ class Approver:
         Raises:
             RequestFailed: there is no such tool.
         """
-        name, arguments = request.params.get("name"), request.params.get("arguments") or {}
+        name = request.params.get("name")
+        arguments: Any = request.params.get("arguments") or {}
         if not isinstance(arguments, dict):
             raise RequestFailed(INVALID_PARAMS, "`arguments` is an object")
         try:
-            told = await self._work(str(name), arguments, request.sender)
+            told = await self._work(str(name), cast("JsonObject", arguments), request.sender)
         except RuleRefused as refused:
             return {"content": [{"type": "text", "text": str(refused)}], "isError": True}
         text = json.dumps(told, ensure_ascii=False)

@@ -27,7 +27,7 @@ class Counts:
 class RuleBook:
     """Rules by id, in the order in which they were made."""
 
-    rules: dict[str, Rule] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict[str, Rule])
     counts: Counts = field(default_factory=Counts)
     last_id: int = 0
 
@@ -104,7 +104,8 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
 
 
 def _rule_from_json(said: Mapping[str, Any]) -> Rule:
-    rule = Rule(**{**said, "effect": Effect(said["effect"])})
+    fields: dict[str, Any] = {**said, "effect": Effect(said["effect"])}
+    rule = Rule(**fields)
     if not _all_text((rule.id, rule.proposer, rule.target, rule.method)):
         raise TypeError("a rule's names are text")
     return rule

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from participants.approver.book import RuleBook, rule_as_json
 from participants.approver.errors import RuleRefused
@@ -75,7 +75,7 @@ def rule_from(said: Mapping[str, Any], author: str, now: float) -> Rule:
     """
     days = said.get("days", DEFAULT_LIFETIME_S / 86_400)
     uses = said.get("max_uses", DEFAULT_USES)
-    constraint = said.get("constraint")
+    constraint: Any = said.get("constraint")
     if isinstance(days, bool) or not isinstance(days, int | float):
         raise RuleRefused("`days` is a number")
     if isinstance(uses, bool) or not isinstance(uses, int):
@@ -94,7 +94,7 @@ def rule_from(said: Mapping[str, Any], author: str, now: float) -> Rule:
         context=_text(said, "tool", "") or None,
         expires_at=now + days * 86_400,
         max_uses=uses,
-        constraint=constraint,
+        constraint=cast("dict[str, Any] | None", constraint),
         author=author,
         note=_text(said, "note", ""),
     )
