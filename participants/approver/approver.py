@@ -168,7 +168,7 @@ class Approver:
                     target, "tools/list", params, timeout=LIST_WITHIN_S, mode="request"
                 )
                 listed: Any = outcome.result.get("tools")
-                for tool in cast("list[Any]", listed) if isinstance(listed, list) else ():
+                for tool in cast("list[object]", listed) if isinstance(listed, list) else ():
                     if isinstance(tool, dict) and cast("JsonObject", tool).get("name") == context:
                         return fingerprint_of(cast("JsonObject", tool))
                 cursor = outcome.result.get("nextCursor")
