@@ -399,6 +399,7 @@ class FramedConnection(asyncio.Protocol):
         self._owner.connections.discard(self)
         self._held = None
         self.write_now = _dropped
+        self._receiver = _NOBODY  # who knows this connection: only the collector would part them
 
     def _over(self, code: int) -> None:
         if not self._is_over:
@@ -406,6 +407,25 @@ class FramedConnection(asyncio.Protocol):
             self._keepalive.discard(self)
             self._receiver.ended(code)
 
+
+class _Nobody:
+    """Takes what nobody is there to take."""
+
+    def received(self, data: bytes) -> None: ...
+
+    def received_binary(self) -> None: ...
+
+    def read_done(self) -> None: ...
+
+    def overflown(self) -> None: ...
+
+    def too_big_farewell(self) -> bytes:
+        return b""
+
+    def ended(self, code: int) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
 
 _PING: Final = Frame(Opcode.PING, b"mcpx").serialize(mask=False, extensions=[])
 

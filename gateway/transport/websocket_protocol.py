@@ -147,6 +147,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._respond(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
         if self._stage is not _Stage.TAKEN or (self._plain is not None and self._plain.close_timer is None):
             self._transport.close()
+        self.scope = {}  # it names this object: only the collector would part them
 
     # What the application says and hears
 
@@ -243,7 +244,6 @@ class WebSocketTransport(asyncio.Protocol):
             extensions=self._extensions,
         )
         self._server.connections.discard(self)
-        self.scope = {}  # it names this object
         if self.disconnected:
             self._loop.call_soon(connection.connection_lost, None)
             return connection

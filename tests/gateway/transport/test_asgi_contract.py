@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import threading
@@ -16,7 +17,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from gateway.transport import EXTENSION, FramedConnection, WebSocketTransport, frame_head
+from gateway.transport import (
+    EXTENSION,
+    FramedConnection,
+    HttpTransport,
+    WebSocketTransport,
+    frame_head,
+)
 from tests.conformance.topic_under_test import TopicUnderTest
 from tests.gateway.transport.uvicorn_server import serving
 from tests.gateway_process import SECRET, GatewayProcess
@@ -342,3 +349,33 @@ async def test_a_breach_closes_with_its_code_and_the_others_hear_a_leave(
             assert await ann.close_code() == code
 
         assert [one["payload"]["event"] for one in await bob.heard()] == ["join", "leave"]
+
+
+async def test_what_is_over_leaves_nothing_for_the_collector(tmp_path: Path) -> None:
+    async def some(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if scope["path"] == "/refused":
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept"})
+        talker = Talker()
+        talker.connection = scope["extensions"][EXTENSION].attach(talker, max_waiting=1 << 20)
+
+    def alive() -> int:
+        kinds = (WebSocketTransport, FramedConnection, HttpTransport)
+        return sum(type(each) in kinds for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(tmp_path, some) as url:
+            for _ in range(20):
+                async with client(url) as socket:
+                    await socket.send("hello")
+                    assert await heard(socket) == "hello"
+                with pytest.raises(InvalidStatus):
+                    async with client(f"{url}/refused"):
+                        pass
+        assert alive() <= 2, "the last ones may still be on their way out"
+    finally:
+        gc.enable()
