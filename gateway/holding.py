@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,8 +32,9 @@ class Held:
 class Holding:
     """The topics heard, each counted by those who need it."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, broker: Broker, entered: Callable[[Held], None]) -> None:
+        """`entered` is told of each topic that is heard from now on."""
+        self._broker, self._entered = broker, entered
         self._held: dict[str, Held] = {}
         self._locks = tuple(asyncio.Lock() for _ in range(_LOCKS))
         self._leaving: set[asyncio.Task[None]] = set()
@@ -63,6 +64,7 @@ class Holding:
             if held is None:
                 fanout = Fanout(asyncio.get_running_loop().call_soon)
                 held = self._held[topic] = Held(Topic(topic, await self._broker.enter(topic)), fanout)
+                self._entered(held)
             held.holders += 1
             return held
 

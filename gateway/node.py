@@ -135,7 +135,7 @@ class Node:
         self._max_topic_connections = max_topic_connections
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
-        self._holding = Holding(broker)
+        self._holding = Holding(broker, self._disown)
         self._homes: dict[str, Held] = {}
         """By connection."""
         self._touched: list[Fanout] = []
@@ -241,6 +241,18 @@ class Node:
         most = self._max_topic_connections
         if most and max(len(held.topic.roster) + 1, held.holders) > most:
             raise TopicFull(most)
+
+    def _disown(self, held: Held) -> None:
+        """
+        Say that connections have ended which the topic takes for this node's.
+
+        A store that went back to an older state has forgotten their leaves, and
+        for as long as this node lives nobody else would say them.
+        """
+        for record in held.topic.roster.connections_of(self.id):
+            if record.connection not in self._homes:
+                draft = Draft(Left(record.connection, self._clock.now()), None, 0)
+                self.broker.publish(held.topic.name, draft)
 
     def dismiss(self, admission: Admission) -> None:
         """The participant will not join after all."""

@@ -13,7 +13,7 @@ from capabilities import Effect as ChangeEffect
 from gateway.broker.memory import MemoryBroker
 from gateway.broker.protocol import BrokerUnavailable
 from gateway.clock import ManualClock
-from gateway.core import Draft, Ended, Left, Member, Mode, Rate, Relayed
+from gateway.core import ConnectionRecord, Draft, Ended, Joined, Left, Member, Mode, Rate, Relayed
 from gateway.metrics import Metrics
 from gateway.node import AccessRevoked, Node
 from schemas import CloseCode, JsonObject
@@ -399,3 +399,17 @@ async def test_an_envelope_over_the_limit_is_told_and_closed() -> None:
 
 async def test_a_left_entry_of_a_dead_topic_is_no_error(bench: Bench) -> None:
     bench.broker.publish("nowhere", Draft(Left("n1/9", NOW), None, 0))
+
+
+async def test_a_node_disowns_connections_that_a_store_believes_it_still_has(bench: Bench) -> None:
+    # A store that went back has forgotten the leave of n1/99, whose node lives on.
+    await bench.broker.enter("ops")
+    ghost = ConnectionRecord("n1/99", "n1", "cid", ("chat",), "jti-cid", 0, NOW)
+    bench.broker.publish("ops", Draft(Joined(ghost, 0, []), None, 0))
+
+    await bench.join("ann", "chat")
+
+    assert [each["id"] for each in bench.node.topics["ops"].roster.participants()] == ["ann"]
+    snapshot = await bench.broker.look("ops")
+    assert snapshot is not None
+    assert [joined.record.participant for joined in snapshot.joined] == ["ann"]
