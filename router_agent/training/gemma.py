@@ -20,7 +20,7 @@ CONTROLS = (
     "<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", "<escape>",
     "<start_function_declaration>", "<end_function_declaration>", "<start_function_call>",
     "<end_function_call>", "<start_function_response>", "<end_function_response>",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ message.role }}\n"
     "{{ message.content }}<end_of_turn>\n{% endfor %}"

@@ -23,7 +23,7 @@ MISSING_TOOL = 0.35
 _OPENERS = (
     "please ", "can you ", "could you please ", "hey, ", "i would like you to ", "hi! ", "ok ", "now ", "so ",
     "for my project, ", "would you mind to ", "i need your help: ", "um ", "olly ", "quickly ",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _CLOSERS = ("", "", "", "", ", please", " thanks", "?", " for me", " if possible", " asap", ", thank you!")
 _STORIES = (
     "I'm planning something special with my family.", "I have been working on this all day.",
@@ -31,7 +31,7 @@ _STORIES = (
     "It's for a school assignment.", "I am new here.", "My manager wants to know.", "I just got home.",
     "It is raining outside and I'm bored.", "I've got two kids and little time.",
     "Sorry to bother you again.",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _LEADS = (
     " with ",
     " given ",

@@ -14,7 +14,7 @@ from router_agent.training.values import Said, Values
 _QUANTITY = (
     "{n} of {v}", "{n} {v}", "a {n} of {v}", "{n} is {v}", "{n} = {v}", "the {n} is {v}", "{n}: {v}",
     "{v} {n}",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _NAMED = ("with {n} {v}", "{n} {v}", "{n} is {v}", "{n} = {v}", "{n}: {v}", "the {n} should be {v}")
 _PAIRS = {
     ("origin", "destination"): ("from {a} to {b}", "between {a} and {b}", "{a} to {b}", "from {a} - {b}"),

@@ -16,7 +16,7 @@ _HINTS = (
     " (optional)", ". Optional.", ", if known", ". Leave out if not given", ". Default is None.",
     ". May be empty.",    ". If there is no preference, use 'dontcare'.",
     ". Defaults to the user's own.", " (case insensitive)", ", as text",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 
 
 @dataclass(frozen=True, slots=True)

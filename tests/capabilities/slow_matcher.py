@@ -70,13 +70,13 @@ def _could_begin_with_slash(family: str) -> bool:
 _FAMILIES: Final = (
     "mcp/request", "mcp/request", "mcp/proposal", "mcp/response", "mcp/withdraw", "mcp/reject",
     "chat", "cat", "mcp", "mcp/requests", "Mcp/request", "x-acme/a", "x",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _METHODS: Final = (
     "tools/call", "tools/list", "resources/read", "resources/templates/list", "list", "a", "call",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _CONTEXTS: Final = (
     "x", "read_file", "x/list", "file:///a/list", "a:b", ":", "::", "*", "a*b", "tools/call", "c:",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _LETTERS: Final = "acmpqrstxlM/*_:-."
 
 

@@ -20,11 +20,11 @@ DOCKER = ROOT / "docker"
 SERVICE_KEYS = {
     "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "init", "networks",
     "ports", "read_only", "restart", "security_opt", "stop_grace_period", "tmpfs", "user", "volumes",
-}  # fmt: skip
+}  # fmt: skip  # a list of words, not a line for each
 INSTRUCTIONS = {
     "FROM", "ARG", "ENV", "RUN", "COPY", "USER", "WORKDIR", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK",
     "ENTRYPOINT", "CMD", "LABEL",
-}  # fmt: skip
+}  # fmt: skip  # a list of words, not a line for each
 
 
 @pytest.fixture(scope="module")

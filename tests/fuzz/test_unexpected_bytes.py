@@ -216,7 +216,7 @@ async def test_in_envelopes(gateway: GatewayProcess) -> None:
 STRANGE: Final = (
     "", "x", "null", "\x00", "\n", "../..", "%", "%zz", "é", "\U0001f600", "a" * 5_000, "*", "system:gateway",
     "-1", "1e9", "99999999999999999999", "NaN", "{}", "[]", '"', "\\", "'; DROP TABLE", "topic=x&topic=y",
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 
 
 def strange_body(random: Random) -> bytes:

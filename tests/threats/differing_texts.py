@@ -40,7 +40,7 @@ _VALUES: Final = (
     '"\ufeff"', '{"kind":"system/x","kind":"chat"}', '{"a":1,"a":2}', '{"__proto__":{"kind":"x"}}', "1.0",
     '["\\"kind\\":"]', '"2025-08-26T14:00:00Z"', "[[[[]]]]", '"\\u0063hat"', '"}"', "01", "'x'",
     '",\\"kind\\":\\"system/x\\""',
-)  # fmt: skip
+)  # fmt: skip  # a list of words, not a line for each
 _PLAIN: Final = {
     "protocol": '"mcpx/v0.1"',
     "id": '"e1"',

@@ -45,7 +45,7 @@ async def say_everything(mallory: Seat, text: str, number: int) -> None:
     await mallory.send(
         "mcp/response:resources/read", {"jsonrpc": "2.0", "id": text, "result": result}, to=["mallory"],
         correlation_id=f"r{id}",
-    )  # fmt: skip
+    )  # fmt: skip  # a list of words, not a line for each
     error = {"code": -1, "message": text, "data": {"d": text}}
     await mallory.send(
         "mcp/response:tools/call",

@@ -174,7 +174,7 @@ async def test_what_a_node_with_another_secret_says_is_heard_by_nobody(
         token = issue_token(
             Key(None, "HS256", secret.encode()), issuer=ISSUER, audience=AUDIENCE, subject="mallory",
             topics=["*"], capabilities=["chat"], ttl_s=60, now=time.time(), jti="m",
-        )  # fmt: skip
+        )  # fmt: skip  # a list of words, not a line for each
         bob = Listener(ops, "bob", one)
         hearing = asyncio.create_task(bob.listen())
         with suppress(ConnectionClosed, InvalidStatus, TimeoutError):  # each is safe

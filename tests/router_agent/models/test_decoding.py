@@ -21,7 +21,7 @@ from router_agent.models.hermes import Hermes
 
 CONTROLS = ["<escape>", "<start_function_call>", "<end_function_call>",
             "<start_function_response>", "<start_of_turn>", "<end_of_turn>", "<|im_start|>",
-            "<|im_end|>", "<tool_call>", "</tool_call>"]  # fmt: skip
+            "<|im_end|>", "<tool_call>", "</tool_call>"]  # fmt: skip  # a list of words, not a line for each
 LETTERS = ["\n", *map(chr, range(32, 127))]
 VOCABULARY = [*CONTROLS, *LETTERS]
 

@@ -15,7 +15,7 @@ from router_agent.models.wordpiece import WordPiece
 VOCABULARY = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "weather", "##er", "in", "paris",
               "unit", *(
     letter for one in string.printable if not one.isspace() for letter in (one, f"##{one}")
-)]  # fmt: skip
+)]  # fmt: skip  # a list of words, not a line for each
 PIECES = WordPiece(VOCABULARY)
 
 
