@@ -1,7 +1,7 @@
 """The router's rules, pure: an intent and a catalogue in, a route out."""
 
 from router_agent.core.encoder import Encoder
-from router_agent.core.filler import Evidence, Filled, fill
+from router_agent.core.filling import Evidence, Filled, fill
 from router_agent.core.fitting import calibration_error, fit
 from router_agent.core.gate import Gate, Logistic
 from router_agent.core.intents import Intent

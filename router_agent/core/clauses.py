@@ -8,9 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from router_agent.core.orders import ORDERS
-from router_agent.core.stems import stem
-from router_agent.core.words import words_in
+from router_agent.core.language.stems import stem
+from router_agent.core.language.words import ORDERS, words_in
 
 MOST: Final = 5
 """Clauses of one intent; one with more is not taken apart."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from router_agent.core.filler import Evidence
+from router_agent.core.filling import Evidence
 from router_agent.core.routes import Call, Decision, Route
 from router_agent.core.tools import clean
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from router_agent.core.conforming import conforms
-from router_agent.core.filler import Filled
+from router_agent.core.filling import Filled
 from router_agent.core.intents import Intent
+from router_agent.core.language.words import STOP_WORDS, sense, stems_of
 from router_agent.core.selector import Selected, profile_of
-from router_agent.core.words import STOP_WORDS, sense, stems_of
 from router_agent.models.reading import Reading
 
 RISING: Final = (

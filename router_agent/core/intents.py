@@ -13,12 +13,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from router_agent.core.amounts import Number, numbers_in
-from router_agent.core.moments import Moment, moments_in
-from router_agent.core.orders import ORDERS
-from router_agent.core.stems import stem
+from router_agent.core.language.amounts import Number, numbers_in
+from router_agent.core.language.moments import Moment, moments_in
+from router_agent.core.language.stems import stem
+from router_agent.core.language.words import ORDERS, STOP_WORDS, Word, parts_of, sense, words_in
 from router_agent.core.tools import clean
-from router_agent.core.words import STOP_WORDS, Word, parts_of, sense, words_in
 
 LONGEST: Final = 4_000
 """Characters of an intent that are read; what follows is cut."""

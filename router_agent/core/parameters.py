@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from router_agent.core.stems import stem
-from router_agent.core.words import parts_of, stems_of
+from router_agent.core.language.stems import stem
+from router_agent.core.language.words import parts_of, stems_of
 from router_agent.models.reading import kind_of
 
 _DEEPEST: Final = 4

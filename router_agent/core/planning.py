@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from router_agent.core.encoder import Encoder
-from router_agent.core.filler import Filled, fill
+from router_agent.core.filling import Filled, fill
 from router_agent.core.gate import Gate, features_of
 from router_agent.core.intents import Intent
 from router_agent.core.questions import question_for

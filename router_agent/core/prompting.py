@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from router_agent.core.language.words import parts_of
 from router_agent.core.tools import Catalogue, clean
-from router_agent.core.words import parts_of
 
 MOST_DOMAINS: Final = 24
 MOST_NAMED: Final = 6

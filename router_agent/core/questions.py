@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from router_agent.core.language.words import parts_of
 from router_agent.core.parameters import Parameter
 from router_agent.core.tools import clean
-from router_agent.core.words import parts_of
 
 _LONGEST: Final = 140
 

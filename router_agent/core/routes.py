@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from router_agent.core.filler import Evidence
+from router_agent.core.filling import Evidence
 from router_agent.core.tools import Tool
 
 

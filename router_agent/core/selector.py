@@ -10,8 +10,8 @@ from typing import Final
 
 from router_agent.core.encoder import Encoder
 from router_agent.core.intents import Intent
+from router_agent.core.language.words import sense, stems_of
 from router_agent.core.tools import Catalogue, Tool
-from router_agent.core.words import sense, stems_of
 
 NAME, DESCRIPTION, PARAMETERS, CHOICES, WHOSE = 1.6, 1.0, 0.45, 0.5, 0.5
 """How much a word counts in each part of a tool's text."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from router_agent.core.conforming import conforms
-from router_agent.core.filler import Evidence
-from router_agent.core.grounding import grounds
+from router_agent.core.filling import Evidence, grounds
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Plan, Strategy
 from router_agent.core.routes import Call

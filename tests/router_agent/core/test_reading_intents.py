@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_agent.core.amounts import numbers_in
 from router_agent.core.clauses import clauses_of
-from router_agent.core.formats import write
+from router_agent.core.filling.formats import write
 from router_agent.core.intents import Intent, Look
-from router_agent.core.moments import moments_in
+from router_agent.core.language.amounts import numbers_in
+from router_agent.core.language.moments import moments_in
+from router_agent.core.language.words import senses_of, stems_of
 from router_agent.core.parameters import Parameter
 from router_agent.core.tools import clean
-from router_agent.core.words import senses_of, stems_of
 
 TODAY = date(2026, 3, 4)  # a Wednesday
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router_agent.core.filler import fill
+from router_agent.core.filling import fill
 from router_agent.core.fitting import calibration_error, fit
 from router_agent.core.gate import FALLING, RISING
 from router_agent.core.intents import Intent

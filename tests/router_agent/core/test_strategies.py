@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router_agent.core.grounding import ground_of, grounds
+from router_agent.core.filling.grounding import ground_of, grounds
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic, Plan
 from router_agent.core.strategies import Cascade, Experts, Hierarchical

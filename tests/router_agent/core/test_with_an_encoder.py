@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router_agent.core.filler import fill
+from router_agent.core.filling import fill
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic
 from router_agent.models.reading import Reading, SlotReading, SpanReading, ToolPage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from router_agent.core.stems import stem
+from router_agent.core.language.stems import stem
 
 _GROUPS: Final = """
 find search look lookup seek locate discover explore browse query

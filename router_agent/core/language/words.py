@@ -1,6 +1,6 @@
 """Words of a text with their places, and their stems: what the lexical rules compare."""
 
-# ruff: noqa: SIM905 - a table of words reads better as words
+# ruff: noqa: E501, SIM905 - a table of words reads better as words
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from router_agent.core.stems import stem
-from router_agent.core.synonyms import group_of
+from router_agent.core.language.stems import stem
+from router_agent.core.language.synonyms import group_of
 
 # A word may hold a dot, an apostrophe or a hyphen inside: "U.S", "Levi's", "Sci-fi", "3.5".
 _WORD: Final = re.compile(r"[^\W_]+(?:['’.\-_@&+/][^\W_]+)*|[^\W_]", re.UNICODE)
@@ -27,6 +27,23 @@ STOP_WORDS: Final = frozenset(
     which
     who whose why will with within would you your""".split()
 )
+
+ORDERS: Final = frozenset(
+    stem(word)
+    for word in """find search get fetch retrieve show give tell provide list create make add book reserve
+    schedule buy order delete remove update change set send calculate compute determine estimate convert translate
+    play start
+    stop open close turn check analyze evaluate generate predict identify locate track design record
+    recommend
+    suggest plan draw plot run execute cancel submit assess compare describe explain write read apply detect
+    discover arrange
+    organize prepare look display view obtain access verify validate perform measure monitor report rate
+    rotate save
+    load query insert commit push email mail download upload share post notify remind invite forward reply
+    copy move
+    rename summarize summarise count sort toggle pay transfer withdraw deposit""".split()
+)
+"""Stems of verbs by which people ask for something to be done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from router_agent.core.booleans import is_truth, spelled, truth_for
-from router_agent.core.candidates import Candidate
-from router_agent.core.choices import choices_for
+from router_agent.core.filling.booleans import is_truth, spelled, truth_for
+from router_agent.core.filling.candidates import Candidate
+from router_agent.core.filling.choices import choices_for
+from router_agent.core.filling.lists import lists_for, literals_for
+from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.quantities import numbers_for
+from router_agent.core.filling.texts import texts_for
 from router_agent.core.intents import Intent
-from router_agent.core.lists import lists_for, literals_for
-from router_agent.core.nearness import Cues
+from router_agent.core.language.words import senses_of
 from router_agent.core.parameters import Parameter
-from router_agent.core.quantities import numbers_for
-from router_agent.core.texts import texts_for
 from router_agent.core.tools import Tool
-from router_agent.core.words import senses_of
 from router_agent.models.reading import Reading, SlotReading
 
 REQUIRED_FLOOR: Final = 0.2

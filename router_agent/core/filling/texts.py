@@ -7,18 +7,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from router_agent.core.candidates import Candidate
-from router_agent.core.formats import wants_day, wants_moment, wants_time, write
+from router_agent.core.filling.candidates import Candidate
+from router_agent.core.filling.formats import wants_day, wants_moment, wants_time, write
+from router_agent.core.filling.meanings import (
+    CODE,
+    FORMULA,
+    PATH,
+    PLACE,
+    TEXT,
+    Meaning,
+    meaning_of,
+    vocabulary_of,
+)
+from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.notations import notate
 from router_agent.core.intents import Intent, Look, Phrase
-from router_agent.core.meanings import CODE, FORMULA, PATH, PLACE, TEXT, Meaning, meaning_of
-from router_agent.core.nearness import Cues
-from router_agent.core.notations import notate
-from router_agent.core.orders import ORDERS
+from router_agent.core.language.stems import stem
+from router_agent.core.language.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES, UNITS
+from router_agent.core.language.words import ORDERS, STOP_WORDS, sense
 from router_agent.core.parameters import Parameter
-from router_agent.core.stems import stem
-from router_agent.core.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES, UNITS
-from router_agent.core.vocabularies import vocabulary_of
-from router_agent.core.words import STOP_WORDS, sense
 from router_agent.models.reading import SlotReading
 
 

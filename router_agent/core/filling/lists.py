@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from router_agent.core.amounts import Number, plain
-from router_agent.core.candidates import Candidate
+from router_agent.core.filling.candidates import Candidate
+from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.notations import notate
+from router_agent.core.filling.quantities import usable_numbers
 from router_agent.core.intents import Intent, Look, Phrase
-from router_agent.core.nearness import Cues
-from router_agent.core.notations import notate
+from router_agent.core.language.amounts import Number, plain
 from router_agent.core.parameters import Parameter
-from router_agent.core.quantities import usable_numbers
 from router_agent.models.reading import SlotReading
 
 _JOINT: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)?|\band\b|\bor\b|&|;)\s*", re.IGNORECASE)

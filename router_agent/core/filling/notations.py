@@ -7,8 +7,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from router_agent.core.parameters import Parameter
-from router_agent.core.tables import (
+from router_agent.core.language.tables import (
     CITY_COUNTRIES,
     CITY_STATES,
     CURRENCIES,
@@ -16,6 +15,7 @@ from router_agent.core.tables import (
     STATE_NAMES,
     STATES,
 )
+from router_agent.core.parameters import Parameter
 
 _LANGUAGES: Final = dict(
     entry.split(":")

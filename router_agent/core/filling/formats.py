@@ -6,7 +6,7 @@ import re
 from datetime import time
 from typing import Final
 
-from router_agent.core.moments import Moment
+from router_agent.core.language.moments import Moment
 from router_agent.core.parameters import Parameter
 
 _LAYOUT: Final = re.compile(

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from router_agent.core.tables import CURRENCY_SIGNS, UNITS
+from router_agent.core.language.tables import CURRENCY_SIGNS, UNITS
 
 _ONES: Final = dict(
     zip(

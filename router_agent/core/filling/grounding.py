@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router_agent.core.filler import default_of
-from router_agent.core.formats import write
+from router_agent.core.filling.filler import default_of
+from router_agent.core.filling.formats import write
+from router_agent.core.filling.notations import notate
 from router_agent.core.intents import Intent
-from router_agent.core.notations import notate
 from router_agent.core.parameters import Parameter
 from router_agent.core.tools import Tool
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from typing import Final
 
-from router_agent.core.amounts import numbers_in
-from router_agent.core.tables import MONTHS, WEEKDAYS
+from router_agent.core.language.amounts import numbers_in
+from router_agent.core.language.tables import MONTHS, WEEKDAYS
 
 
 @dataclass(frozen=True, slots=True)

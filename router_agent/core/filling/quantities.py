@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from router_agent.core.amounts import Number, plain
-from router_agent.core.candidates import Candidate
+from router_agent.core.filling.candidates import Candidate
+from router_agent.core.filling.nearness import Cues
 from router_agent.core.intents import Intent, Look
-from router_agent.core.nearness import Cues
+from router_agent.core.language.amounts import Number, plain
 from router_agent.core.parameters import Parameter
 from router_agent.models.reading import SlotReading
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from router_agent.core.candidates import Candidate
+from router_agent.core.filling.candidates import Candidate
+from router_agent.core.filling.nearness import Cues
 from router_agent.core.intents import Intent
-from router_agent.core.nearness import Cues
+from router_agent.core.language.stems import stem
+from router_agent.core.language.tables import CURRENCIES, UNITS
+from router_agent.core.language.words import STOP_WORDS, parts_of, sense
 from router_agent.core.parameters import Parameter
-from router_agent.core.stems import stem
-from router_agent.core.tables import CURRENCIES, UNITS
-from router_agent.core.words import STOP_WORDS, parts_of, sense
 from router_agent.models.reading import SlotReading
 
 _WEAK: Final = frozenset(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from router_agent.core.intents import Intent
+from router_agent.core.language.words import STOP_WORDS, sense
 from router_agent.core.parameters import Parameter
-from router_agent.core.words import STOP_WORDS, sense
 
 _DULL: Final = frozenset(
     "nam valu typ number format list string integ bool str id param paramet input use specif str giv".split()  # noqa: SIM905 - a table of words
