@@ -27,7 +27,7 @@ from gateway.http.guard import Guard, HostCheck
 from gateway.http.metrics_port import served_beside
 from gateway.http.ops import metrics_app, ops_routes
 from gateway.http.pages import page_routes
-from gateway.http.problems import EXCEPTION_HANDLERS
+from gateway.http.problems import EXCEPTION_HANDLERS, unread
 from gateway.http.turnstile import DoorLimits
 from gateway.http.websocket import OutboxLimits, WebSocketDoor
 from gateway.keys import Keys
@@ -106,6 +106,7 @@ def create_app(
             async with served_beside(beside, settings.host, settings.metrics_port):
                 # Of the process that serves, which may be a worker's and not the one that read its flags.
                 HttpTransport.head_timeout_s = settings.handshake_timeout_s
+                HttpTransport.refusals = unread()
                 _settle_memory()
                 yield
         finally:

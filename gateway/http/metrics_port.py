@@ -10,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.errors import SettingsError
+from gateway.transport import HttpTransport
 
 
 class _Beside(uvicorn.Server):
@@ -31,7 +32,16 @@ async def served_beside(app: Starlette, host: str, port: int | None) -> AsyncIte
     if port is None:
         yield
         return
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=HttpTransport,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+    )
     try:
         listener = config.bind_socket()
     except SystemExit:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 _PAGES: Final = Path(__file__).parent / "pages"
 
@@ -39,7 +40,20 @@ SECURITY_HEADERS: Final = {
 }
 
 
+def _whole(scope: Scope) -> Scope:
+    """Ask for all of a file: a part may always be refused (RFC 9110 14.2), and none here is worth it."""
+    return {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
+
+
+class _Page(FileResponse):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(_whole(scope), receive, send)
+
+
 class _Assets(StaticFiles):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(_whole(scope), receive, send)
+
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # handed on as it came
         response.headers.update(SECURITY_HEADERS)
@@ -47,7 +61,7 @@ class _Assets(StaticFiles):
 
 
 async def _index(_: Request) -> Response:
-    return FileResponse(_PAGES / "index.html", headers=SECURITY_HEADERS)
+    return _Page(_PAGES / "index.html", headers=SECURITY_HEADERS)
 
 
 def page_routes() -> list[Route | Mount]:

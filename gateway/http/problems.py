@@ -34,6 +34,8 @@ class ProblemCode(StrEnum):
     """`code` of a problem: stable, for machines."""
 
     INVALID_PARAMETER = "invalid_parameter"
+    INVALID_REQUEST = "invalid_request"
+    HEAD_TOO_LARGE = "head_too_large"
     HOST_REFUSED = "host_refused"
     TOKEN_MISSING = "token_missing"  # noqa: S105 - a code, no secret
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - a code, no secret
@@ -70,6 +72,8 @@ class ProblemType:
 
 PROBLEMS: Final[Mapping[ProblemCode, ProblemType]] = {
     ProblemCode.INVALID_PARAMETER: ProblemType(400, "A parameter is missing or wrong"),
+    ProblemCode.INVALID_REQUEST: ProblemType(400, "This is no HTTP/1.1 request, or no WebSocket handshake"),
+    ProblemCode.HEAD_TOO_LARGE: ProblemType(431, "The request line and headers are too large"),
     ProblemCode.HOST_REFUSED: ProblemType(421, "This gateway does not answer under that host name"),
     ProblemCode.TOKEN_MISSING: ProblemType(401, "A bearer token is required"),
     ProblemCode.TOKEN_REFUSED: ProblemType(401, "The token is refused"),
@@ -147,6 +151,16 @@ class Problem(McpxError):
             headers=self.headers,
             media_type=PROBLEM_JSON,
         )
+
+
+def unread() -> Mapping[int, tuple[bytes, bytes]]:
+    """By status: content type and body for requests that never reach a route (`HttpTransport.refusals`)."""
+    problems = (
+        Problem(ProblemCode.INVALID_REQUEST),
+        Problem(ProblemCode.UPGRADE_REQUIRED, "Only version 13 of WebSocket is spoken here"),
+        Problem(ProblemCode.HEAD_TOO_LARGE),
+    )
+    return {each.status: (PROBLEM_JSON.encode(), orjson.dumps(each.to_json())) for each in problems}
 
 
 def problem_of(error: Exception) -> Problem:

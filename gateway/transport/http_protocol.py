@@ -1,14 +1,15 @@
-"""uvicorn's HTTP protocol, with a deadline for each request and a bound for its head."""
+"""uvicorn's HTTP protocol, with a deadline for each request, a bound for its head, and words of our own."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar, Final, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import is_ssl
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.transport.websocket_protocol import WebSocketTransport, handshake_key
 
@@ -18,13 +19,7 @@ _BODY_FACTOR: Final = 3
 _LINGER_S: Final = 2.0
 """How long one that was refused may take to hear it."""
 
-_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain; charset=utf-8\r\n"
-    b"content-length: 29\r\n"
-    b"connection: close\r\n\r\n"
-    b"The request head is too large"
-)
+_PLAIN: Final = b"text/plain; charset=utf-8"
 
 
 class HeadTooLarge(Exception):
@@ -38,6 +33,12 @@ class HttpTransport(HttpToolsProtocol):
     """Seconds from the connection's start, or a later request's, to the end of its headers."""
     max_head_bytes: ClassVar[int] = 32_768
     """Of the request line and headers together; more is answered 431."""
+    refusals: ClassVar[Mapping[int, tuple[bytes, bytes]]] = {
+        400: (_PLAIN, b"This is no HTTP/1.1 request, or no WebSocket handshake"),
+        426: (_PLAIN, b"Only version 13 of WebSocket is spoken here"),
+        431: (_PLAIN, b"The request head is too large"),
+    }
+    """By status: content type and body of what is said to requests that no application gets to see."""
 
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -62,7 +63,7 @@ class HttpTransport(HttpToolsProtocol):
         if self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head_bytes:
-                self._refuse_head()
+                self._refuse(431)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -101,9 +102,8 @@ class HttpTransport(HttpToolsProtocol):
             return
         key = handshake_key(self.scope)
         if key is None:
-            # uvicorn's own class says what is wrong with it.
-            self.ws_protocol_class = WebSocketsSansIOProtocol
-            super().handle_websocket_upgrade()
+            versions = [value for name, value in self.scope["headers"] if name == b"sec-websocket-version"]
+            self._refuse(400 if versions == [b"13"] else 426)
             return
         self.connections.discard(self)
         protocol = WebSocketTransport(self.config, self.server_state, self.app_state, self.loop)
@@ -116,16 +116,28 @@ class HttpTransport(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        if self._shown_bytes > self.max_head_bytes:
-            self._refuse_head()
-        else:
-            super().send_400_response(msg)
+        del msg  # ours says more
+        self._refuse(431 if self._shown_bytes > self.max_head_bytes else 400)
 
-    def _refuse_head(self) -> None:
+    def _refuse(self, status: int) -> None:
         if self._is_refused:
             return
         self._is_refused = True
-        self.transport.write(_TOO_LARGE)
+        kind, body = self.refusals[status]
+        facts = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        if status == HTTPStatus.UPGRADE_REQUIRED:
+            facts += [
+                (b"connection", b"upgrade"),
+                (b"upgrade", b"websocket"),
+                (b"sec-websocket-version", b"13"),
+            ]
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        self.transport.write(line + b"".join(b"%s: %s\r\n" % fact for fact in facts) + b"\r\n" + body)
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_answering = cycle is not None and not cycle.response_complete
+        if is_answering or not self.transport.can_write_eof():
+            self.transport.close()  # what is still being answered would write after the end
+            return
         # To close while more keeps coming would reset the connection, and the answer with it.
         self.transport.write_eof()
         self._due_in(_LINGER_S)

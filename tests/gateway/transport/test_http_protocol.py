@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +59,58 @@ async def test_a_head_over_the_limit_is_answered_431(tmp_path: Path, head: bytes
             writer.write(head[at : at + 4_096])
         received = await rest(reader)
 
-    assert b"HTTP/1.1 431 " in received
+    assert told(received[received.index(b"HTTP/1.1 431 ") :])["code"] == "head_too_large"
+
+
+UPGRADE = HEAD.replace(b"/livez", b"/ws") + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        pytest.param(b"\x16\x03\x01\x02\x00\x01", 400, "invalid_request", id="TLS"),
+        pytest.param(b"GET / HTTP/9.9\r\n\r\n", 400, "invalid_request", id="no such version"),
+        pytest.param(HEAD + b"A : b\r\n\r\n", 400, "invalid_request", id="a name with a space"),
+        pytest.param(HEAD + b"\r\n\x00", 400, "invalid_request", id="after a request"),
+        pytest.param(
+            UPGRADE + b"Sec-WebSocket-Version: 13\r\n\r\n",
+            400,
+            "invalid_request",
+            id="a handshake without key",
+        ),
+        pytest.param(
+            UPGRADE + KEY + b"Sec-WebSocket-Version: 8\r\n\r\n",
+            426,
+            "upgrade_required",
+            id="an old handshake",
+        ),
+    ],
+)
+async def test_what_is_no_request_is_refused_by_name(
+    tmp_path: Path, sent: bytes, status: int, code: str
+) -> None:
+    async with dialed(tmp_path) as (reader, writer):
+        if sent.startswith(HEAD + b"\r\n"):
+            writer.write(sent[:-1])
+            assert (await reader.readuntil(b"ok\n")).startswith(ANSWERED)
+            sent = sent[-1:]
+        writer.write(sent)
+        received = await rest(reader)
+
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert (told(received)["code"], told(received)["status"]) == (code, status)
+    if status == 426:
+        assert b"\r\nsec-websocket-version: 13\r\n" in received.lower()
+
+
+def told(answer: bytes) -> dict[str, Any]:
+    """The problem in an answer, which is one whole."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json\r\n" in head + b"\r\n"
+    assert b"content-length: %d\r\n" % len(body) in head + b"\r\n"
+    problem: dict[str, Any] = json.loads(body)
+    return problem
 
 
 async def test_a_head_below_the_limit_is_read(tmp_path: Path) -> None:
