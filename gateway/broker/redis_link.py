@@ -38,6 +38,10 @@ class LinkLost(GatewayError):
         return self.why
 
 
+_MAY_NOT: Final = ("ACL failure in script", "user executing the script can't")
+"""How some versions say in the midst of a script that its user may not: under another word."""
+
+
 class Refused(GatewayError):
     """Redis answered with an error."""
 
@@ -48,6 +52,8 @@ class Refused(GatewayError):
     @property
     def word(self) -> str:
         """The first word, by which Redis names the kind of error: `READONLY`, `OOM`, `NOAUTH`."""
+        if any(text in self.text for text in _MAY_NOT):
+            return "NOPERM"
         return self.text.split(" ", 1)[0]
 
     def __str__(self) -> str:

@@ -32,6 +32,7 @@ class _Machine:
                 if ok then return reply end
                 return {err = tostring(reply)}
               end
+              function redis.acl_check_cmd() return true end
               cmsgpack = {unpack = unpack_msgpack}
             end
             """

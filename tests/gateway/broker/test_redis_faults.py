@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import redis.asyncio
 
 from gateway.broker.redis_broker import RedisBroker
+from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisBounds, RedisTimes
-from gateway.core import Joined, Member, Relayed
+from gateway.core import Draft, Joined, Member, Relayed
 from gateway.errors import BrokerUnavailable
 from tests.faults.fault_proxy import Direction, fault_proxy
 from tests.gateway.broker.conftest import started
@@ -331,7 +332,7 @@ async def test_a_redis_that_takes_no_writes_is_unavailable_until_it_does(
         await talk.end_and_check()
 
 
-@pytest.mark.parametrize("command", ["-evalsha", "-xadd"])
+@pytest.mark.parametrize("command", ["-evalsha", "-hget", "-xadd", "-hset", "-xtrim"])
 @spec("mcpx delivery broker dies")
 async def test_a_right_taken_away_is_no_lost_order(server: RedisServer, command: str) -> None:
     async with talking(server.url, server.url) as talk:
@@ -342,6 +343,55 @@ async def test_a_right_taken_away_is_no_lost_order(server: RedisServer, command:
             await client.execute_command("ACL", "SETUSER", "default", command.replace("-", "+"))
         await talk.until_flowing()
         await talk.end_and_check()
+
+
+_ONE_OF_ITS_USERS: Final = (
+    *("--user", "gateway", "on", ">secret", "~mcpx:*", "&mcpx:*"),
+    *("+@all", "-@dangerous", "+info", "+config|get", "+cluster"),
+)
+
+
+async def _written(client: Any) -> list[Any]:
+    """All that an append writes in the topic `ops`."""
+    state, stream, sizes, roster, amended, changed, _, taken = Keys("mcpx:").of("ops")
+    async with client.pipeline(transaction=True) as pipe:
+        pipe.hmget(state, "epoch", "seq", "bytes", "last", "touched").xrange(stream).lrange(sizes, 0, -1)
+        for name in (roster, amended, changed, taken):
+            pipe.hgetall(name)
+        return list(await pipe.execute())
+
+
+@pytest.mark.parametrize(
+    "command", ["xadd", "rpush", "hset", "lrange", "lpop", "xtrim", "hdel", "exists", "del"]
+)
+@spec("mcpx delivery broker dies")
+async def test_a_user_who_may_write_only_half_of_a_batch_writes_none_of_it(
+    tmp_path: Path, command: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(running_redis(tmp_path, options=_ONE_OF_ITS_USERS))
+        client: Any = await stack.enter_async_context(redis.asyncio.Redis.from_url(server.url))
+        broker = RedisBroker(server.url.replace("//", "//gateway:secret@"), secret=b"k" * 32)
+        node = await started(broker, "n1", stack)
+        await node.enter("ops")
+        alice, bob = await node.join("alice"), node.member("bob")
+        node.say(alice, "before")
+        await node.until_said("before")
+        before = await _written(client)
+
+        await client.execute_command("ACL", "SETUSER", "gateway", f"-{command}")
+        node.say(alice, "half")
+        node.broker.publish("ops", Draft(Joined(bob.record, 0, []), bob, node.position()))
+        await node.until(lambda: len(node.not_taken) == 2)
+        assert await _written(client) == before
+
+        await client.execute_command("ACL", "SETUSER", "gateway", f"+{command}")
+        async with asyncio.timeout(5):
+            while "after" not in node.said():
+                node.say(alice, "after")
+                await asyncio.sleep(SELDOM_S)
+        assert [text for text in node.said() if text != "after"] == ["before"]
+        assert node.lost_topics == []
 
 
 async def test_a_redis_made_a_replica_is_left_and_found_again(server: RedisServer) -> None:
