@@ -13,7 +13,8 @@ from gateway.secret_files import text_in
 _NOT_OURS: Final = frozenset({"MCPX_TOKEN", "MCPX_ADMIN_TOKEN", "MCPX_URL", "MCPX_TOPIC"})
 """Names that the command line reads; the gateway lets them pass."""
 
-_TEST_PREFIX: Final = "MCPX_TEST_"
+_OTHERS: Final = ("MCPX_ROUTER_", "MCPX_TEST_")
+"""What names of others begin with."""
 
 
 def read_variables(variables: Mapping[str, str], where: str = "") -> dict[str, Any]:
@@ -25,7 +26,7 @@ def read_variables(variables: Mapping[str, str], where: str = "") -> dict[str, A
     """
     given: dict[str, Any] = {}
     for variable, value in variables.items():
-        if not variable.startswith("MCPX_") or variable in _NOT_OURS or variable.startswith(_TEST_PREFIX):
+        if not variable.startswith("MCPX_") or variable in _NOT_OURS or variable.startswith(_OTHERS):
             continue
         reader = _READERS.get(variable)
         if reader is None or (where and variable == "MCPX_SETTINGS_FILE"):

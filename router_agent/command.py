@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +18,7 @@ import typer
 
 from participants import Approver, Participant, RuleFile
 from router_agent.errors import RouterError
+from router_agent.opening import StrategyName
 from router_agent.thinking import Thinker
 
 
@@ -29,7 +30,9 @@ class Wanted:
     topic: str
     token: str
     encoder: str
+    strategy: StrategyName | None
     model: Path | None
+    adapters: Mapping[str, Path]
     rules: Path | None
     http_host: str
     http_port: int | None
@@ -51,28 +54,78 @@ def router(
     ] = None,
     encoder: Annotated[
         str,
-        typer.Option("--encoder", metavar="auto|none|FILE", help="The encoder that ships, none, or this."),
+        typer.Option(
+            "--encoder",
+            metavar="auto|none|FILE",
+            envvar="MCPX_ROUTER_ENCODER",
+            help="The encoder that ships, none, or this.",
+        ),
     ] = "auto",
+    strategy: Annotated[
+        StrategyName | None,
+        typer.Option(
+            "--strategy",
+            envvar="MCPX_ROUTER_STRATEGY",
+            help="How a tool is chosen; else cascade with a model, monolithic without.",
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="FILE.gguf", help="A function-calling model for what the encoder is unsure of."
+            "--model",
+            metavar="FILE.gguf",
+            envvar="MCPX_ROUTER_MODEL",
+            exists=True,
+            dir_okay=False,
+            help="A function-calling model for what the encoder is unsure of.",
+        ),
+    ] = None,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adapter",
+            metavar="DOMAIN=FILE",
+            envvar="MCPX_ROUTER_ADAPTERS",
+            help="A LoRA adapter of the model for the tools of one participant; may be given several times.",
         ),
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option("--rules", metavar="FILE.json", help="Fulfill proposals by the rules in this file."),
+        typer.Option(
+            "--rules",
+            metavar="FILE.json",
+            envvar="MCPX_ROUTER_RULES",
+            help="Fulfill proposals by the rules in this file.",
+        ),
     ] = None,
     http_port: Annotated[
-        int | None, typer.Option("--http-port", help="Serve /v2/execute and /v2/stream; 0 finds a free port.")
+        int | None,
+        typer.Option(
+            "--http-port",
+            envvar="MCPX_ROUTER_HTTP_PORT",
+            help="Serve /v2/execute and /v2/stream; 0 finds a free port.",
+        ),
     ] = None,
-    http_host: Annotated[str, typer.Option("--http-host", help="Where to listen.")] = "127.0.0.1",
+    http_host: Annotated[
+        str, typer.Option("--http-host", envvar="MCPX_ROUTER_HTTP_HOST", help="Where to listen.")
+    ] = "127.0.0.1",
     models: Annotated[
         Path | None,
-        typer.Option("--models", metavar="FILE.toml", help="Reasoning models for /v2/stream, by name."),
+        typer.Option(
+            "--models",
+            metavar="FILE.toml",
+            envvar="MCPX_ROUTER_MODELS",
+            exists=True,
+            dir_okay=False,
+            help="Reasoning models for /v2/stream, by name.",
+        ),
     ] = None,
-    act: Annotated[float, typer.Option(min=0, max=1, help="How sure to be to act.")] = 0.6,
-    propose: Annotated[float, typer.Option(min=0, max=1, help="How sure to be to propose.")] = 0.25,
+    act: Annotated[
+        float, typer.Option(min=0, max=1, envvar="MCPX_ROUTER_ACT", help="How sure to be to act.")
+    ] = 0.6,
+    propose: Annotated[
+        float, typer.Option(min=0, max=1, envvar="MCPX_ROUTER_PROPOSE", help="How sure to be to propose.")
+    ] = 0.25,
 ) -> None:
     """
     Turn plain words into calls of the tools that a topic's members offer.
@@ -84,19 +137,47 @@ def router(
 
       mcpx router --topic ops --token-file router.token
       mcpx router --topic ops --token-file router.token --model functiongemma.gguf --http-port 3000
+      mcpx router --topic ops --strategy experts --model functiongemma.gguf --adapter git=git.gguf
     """
     token = token_file.read_text("ascii").strip() if token_file and str(token_file) != "-" else ""
     token = token or (sys.stdin.readline().strip() if token_file else os.environ.get("MCPX_TOKEN", ""))
     if not token:
         raise typer.BadParameter("There is no token: name one with --token-file, or set MCPX_TOKEN")
     wanted = Wanted(
-        url, topic, token, encoder, model, rules, http_host, http_port, models, act=act, propose=propose
+        url=url,
+        topic=topic,
+        token=token,
+        encoder=encoder,
+        strategy=strategy,
+        model=model,
+        adapters=_adapters(adapter or ()),
+        rules=rules,
+        http_host=http_host,
+        http_port=http_port,
+        models=models,
+        act=act,
+        propose=propose,
     )
     try:
         raise typer.Exit(asyncio.run(_until_told(wanted)))
     except RouterError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _adapters(said: Sequence[str]) -> dict[str, Path]:
+    """Read `DOMAIN=FILE` options; a domain is the id of the participant whose tools it is."""
+    adapters: dict[str, Path] = {}
+    for one in said:
+        domain, _, file = one.partition("=")
+        if not domain or not file:
+            raise typer.BadParameter(f"'{one}' is not DOMAIN=FILE, such as weather=weather-lora.gguf")
+        if domain in adapters:
+            raise typer.BadParameter(f"'{domain}' has two adapters; merge them with mcpx-router merge")
+        if not Path(file).is_file():
+            raise typer.BadParameter(f"There is no adapter file '{file}' for '{domain}'")
+        adapters[domain] = Path(file)
+    return adapters
 
 
 async def _until_told(wanted: Wanted) -> int:
@@ -138,7 +219,15 @@ async def run_router(wanted: Wanted) -> None:
         case path:
             reader = open_encoder(Path(path))
     policy = Policy(act=wanted.act, propose=wanted.propose)
-    thinker = Thinker(open_router(encoder=reader, policy=policy, model=wanted.model))
+    thinker = Thinker(
+        open_router(
+            encoder=reader,
+            policy=policy,
+            model=wanted.model,
+            adapters=wanted.adapters,
+            strategy=wanted.strategy,
+        )
+    )
     me = Participant.connect(wanted.url, wanted.topic, wanted.token)
     approver = Approver(me, RuleFile(wanted.rules), clock=time.time) if wanted.rules else None
     agent = RouterAgent(me, thinker, approver=approver)

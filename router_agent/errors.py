@@ -5,6 +5,7 @@ What can go wrong for a router.
       RouterError
         CasesRefused       a file of cases cannot be used
         ModelUnavailable   a model cannot be loaded, or gave up
+        StrategyRefused    a strategy cannot work with the models that were named for it
         IntentRefused      an intent is not taken: too long, too many, not now
 """
 
@@ -40,6 +41,17 @@ class ModelUnavailable(RouterError):
 
     def __str__(self) -> str:
         return f"{self.model} cannot be used: {self.why}"
+
+
+class StrategyRefused(RouterError):
+    """A strategy cannot work with the models that were named for it."""
+
+    def __init__(self, strategy: str, why: str) -> None:
+        super().__init__(strategy, why)
+        self.strategy, self.why = strategy, why
+
+    def __str__(self) -> str:
+        return f"The strategy {self.strategy} {self.why}"
 
 
 class IntentRefused(RouterError):

@@ -1,66 +1,116 @@
-"""A user's GGUF as a second opinion: guarded by a breaker, and never the reason that a route fails."""
+"""A user's GGUF as a second opinion: on its own thread, guarded, and never the reason that a route fails."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from router_agent.core import Intent, Tool
 from router_agent.core.limits import Breaker
 from router_agent.errors import ModelUnavailable
+from router_agent.models.dialects import Call
+from router_agent.models.dialects import Tool as Offered
+from router_agent.workers import Workers
 
 _log: Final = logging.getLogger(__name__)
 
-SLOWEST_S: Final = 8.0
-"""Seconds for one answer; a slower one counts as a failure for the breaker."""
+ANSWER_WITHIN_S: Final = 5.0
+"""Seconds from asking to the answer, waiting for others among them; then the route goes on without."""
 
 
 class GgufWriter:
-    """Asks a llama.cpp model for calls; fails closed, as if it had none."""
+    """
+    Asks a llama.cpp model for calls; fails closed, as if it had none.
+
+    The model works on a thread of its own. One that fails again and again, or does not answer in
+    time, is left alone for a while: what waits for it then goes by words at once.
+    """
 
     def __init__(
-        self, model: Any, *, breaker: Breaker | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        model: Any,
+        *,
+        adapters: Collection[str] = (),
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        deadline: float = ANSWER_WITHIN_S,
     ) -> None:
-        """`model` is a `router_agent.models` model, used by one thread; `clock` counts seconds."""
-        self._model, self._breaker, self._clock = model, breaker or Breaker(), clock
+        """
+        `model` is a `router_agent.models` model; `clock` counts seconds, and so does `deadline`.
+
+        `adapters` are the domains that have one in the model's bank, by participants' ids.
+        """
+        self._model, self._adapters = model, frozenset(adapters)
+        self._breaker, self._clock, self._deadline = breaker or Breaker(), clock, deadline
+        self._guard = threading.Lock()
+        self._late: Future[Sequence[Call]] | None = None
+        self._workers = Workers("router-model")
 
     @classmethod
-    def open(cls, path: Path) -> GgufWriter:
+    def open(cls, path: Path, adapters: Mapping[str, Path] | None = None) -> GgufWriter:
         """
-        Load a GGUF; its dialect is chosen from its own template.
+        Load a GGUF, and LoRA adapters by domain; its dialect is chosen from its own template.
 
         Raises:
-            ModelUnavailable: it cannot be loaded, or writes no calls that are known.
+            ModelUnavailable: one cannot be loaded, or the model writes no calls that are known.
         """
         try:
             from router_agent.models.llama import LlamaModel
         except ImportError as error:
             raise ModelUnavailable(path.name, f"{error}; install the extra [router]") from error
         try:
-            return cls(LlamaModel(path))
+            model = LlamaModel(path)
+            for domain, adapter in (adapters or {}).items():
+                model.adapters.add(domain, adapter)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(path.name, str(error)) from error
+        return cls(model, adapters=adapters or ())
 
-    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        """Return the model's calls; none where it has none, is left alone, or fails."""
-        from router_agent.models.decoding import write_calls
-        from router_agent.models.dialects import Tool as Offered
+    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        """
+        Return the model's calls; `None` where it is left alone, fails, or is late.
 
-        began = self._clock()
-        if not self._breaker.admits(began):
-            return ()
+        It works with the adapter of the first tool's domain, or with none.
+        """
+        with self._guard:
+            is_stuck = self._late is not None and not self._late.done()
+            if is_stuck or not self._breaker.admits(self._clock()):
+                return None
+        work = self._workers.submit(partial(self._written, intent, tools))
+        try:
+            calls = work.result(self._deadline)
+        except TimeoutError:
+            if not work.cancel():
+                self._late = work
+            self._failed("it did not answer in time", at_once=True)
+            return None
+        except Exception as error:  # noqa: BLE001 - a model is a stranger: whatever it raises, the route goes on
+            self._failed(str(error))
+            return None
+        with self._guard:
+            self._breaker.succeeded()
+        return [(call.name, call.arguments) for call in calls]
+
+    def _written(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[Call]:
+        """What the model writes; on its own thread."""
+        from router_agent.models.decoding import CannotDecode, write_calls
+
+        if self._adapters:
+            domain = tools[0].participant
+            self._model.adapters.use({domain: 1.0} if domain in self._adapters else {})
         offered = [Offered(tool.name, tool.description, tool.schema) for tool in tools]
         try:
-            written = write_calls(self._model, self._model.dialect, intent.text, offered, intent.today)
-        except (ValueError, RuntimeError, KeyError) as error:
-            self._breaker.failed(self._clock())
-            _log.warning("model.failed", extra={"why": str(error)})
-            return ()
-        if self._clock() - began > SLOWEST_S:
-            self._breaker.failed(self._clock())
-        else:
-            self._breaker.succeeded()
-        return [(call.name, call.arguments) for call in written.calls]
+            return write_calls(self._model, self._model.dialect, intent.text, offered, intent.today).calls
+        except CannotDecode:
+            return ()  # an answer that these schemas do not allow says nothing of the model's health
+
+    def _failed(self, why: str, *, at_once: bool = False) -> None:
+        _log.warning("model.failed", extra={"why": why})
+        with self._guard:
+            self._breaker.failed(self._clock(), at_once=at_once)

@@ -1,35 +1,43 @@
-"""The router's thread: routes are computed there one by one, so that the event loop is never blocked."""
+"""The router's threads: routes are computed there, so that the event loop is never blocked, and kept."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from typing import Final
 
-from router_agent.core import Catalogue, Route, Router
+from router_agent.core import Catalogue, Policy, Route, Router
 from router_agent.errors import IntentRefused
+from router_agent.workers import Workers
 
 ROUTES_REMEMBERED: Final = 1_024
 WAITING: Final = 64
 DEADLINE_S: Final = 10.0
+THREADS: Final = 1
+"""Routes under way at once: while one waits for a model, others go by words, or share the next pass."""
+
+_Key = tuple[bytes, str, date, Policy]
 
 
 class Thinker:
     """
-    Computes routes in a thread of its own, and remembers them.
+    Computes routes in threads of its own, and remembers them.
 
-    The same intent, with the same tools in view on the same day, has the same route. A model is
-    for one thread; llama.cpp and numpy leave the interpreter to others while they compute.
+    The same intent, with the same tools in view on the same day by the same policy, has the same
+    route. One that lacks the answer of a model is not remembered: the model may be back soon.
     """
 
-    def __init__(self, router: Router, *, waiting: int = WAITING, deadline: float = DEADLINE_S) -> None:
+    def __init__(
+        self, router: Router, *, waiting: int = WAITING, deadline: float = DEADLINE_S, threads: int = THREADS
+    ) -> None:
         """`waiting` intents at most; `deadline` in seconds from asking to answer."""
         self._router, self._most, self._deadline = router, waiting, deadline
-        self._thread = ThreadPoolExecutor(1, "router")
-        self._waiting = 0
-        self._known: OrderedDict[tuple[str, str, date], Route] = OrderedDict()
+        self._workers = Workers("router", threads)
+        self._running: dict[_Key, asyncio.Future[Route]] = {}
+        self._known: OrderedDict[_Key, Route] = OrderedDict()
 
     async def route(self, said: str, catalogue: Catalogue, today: date) -> Route:
         """
@@ -38,32 +46,33 @@ class Thinker:
         Raises:
             IntentRefused: too many wait (`busy`), or it took too long (`deadline`).
         """
-        key = (said, catalogue.version, today)
+        key = hashlib.sha256(said.encode()).digest(), catalogue.version, today, self._router.policy
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
-        if self._waiting >= self._most:
-            raise IntentRefused("busy", "Too many intents wait already; try again later.")
-        self._waiting += 1
-        work = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._router.route, said, catalogue, today
-        )
-        work.add_done_callback(self._done)
+        work = self._running.get(key)
+        if work is None:
+            if len(self._running) >= self._most:
+                raise IntentRefused("busy", "Too many intents wait already; try again later.")
+            work = asyncio.wrap_future(
+                self._workers.submit(partial(self._router.route, said, catalogue, today))
+            )
+            self._running[key] = work
+            work.add_done_callback(partial(self._done, key))
         try:
             async with asyncio.timeout(self._deadline):
-                route = await asyncio.shield(work)
+                return await asyncio.shield(work)
         except TimeoutError:
             raise IntentRefused("deadline", "It took too long to find a tool for that.") from None
-        self._known[key] = route
+
+    def _done(self, key: _Key, work: asyncio.Future[Route]) -> None:
+        del self._running[key]
+        if work.cancelled() or work.exception() is not None or not work.result().is_whole:
+            return
+        self._known[key] = work.result()
         if len(self._known) > ROUTES_REMEMBERED:
             self._known.popitem(last=False)
-        return route
-
-    def _done(self, work: asyncio.Future[Route]) -> None:
-        self._waiting -= 1
-        if not work.cancelled():
-            work.exception()  # looked at, so that nobody reports it as forgotten
 
     def close(self) -> None:
         """Take no more; what runs ends by itself."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()

@@ -74,9 +74,9 @@ class Breaker:
         self._failed = self._pauses = 0
         self._trying = False
 
-    def failed(self, now: float) -> None:
-        """The attempt went wrong, or took too long."""
-        self._failed += 1
+    def failed(self, now: float, *, at_once: bool = False) -> None:
+        """The attempt went wrong; `at_once` opens, where one more attempt would cost too much."""
+        self._failed = max(self._failed + 1, self.failures if at_once else 0)
         self._trying = False
         if self._failed >= self.failures:
             self._until = now + self.pause * min(10, 2**self._pauses)

@@ -29,6 +29,8 @@ class Plan:
     calls: tuple[Call, ...] = ()
     stages: tuple[tuple[str, float], ...] = ()
     """Milliseconds by stage, where a clock was given."""
+    is_whole: bool = True
+    """Whether everybody who was to be asked answered; a plan that is not may be better next time."""
 
     @property
     def best(self) -> Call | None:

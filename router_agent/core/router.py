@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -45,7 +45,7 @@ class Router:
         clock: Callable[[], float] | None = None,
     ) -> None:
         """`wanted_floor` is the gate's; `clock` returns seconds, for timings."""
-        self._strategy, self._floor, self._policy, self._clock = strategy, wanted_floor, policy, clock
+        self._strategy, self._floor, self.policy, self._clock = strategy, wanted_floor, policy, clock
 
     def route(self, said: str, catalogue: Catalogue, today: date | None = None) -> Route:
         """
@@ -63,17 +63,18 @@ class Router:
         plans: list[Plan] = []
         route: Route | None = None
         if len(clauses) > 1:
-            plans = [self._strategy.plan(Intent.of(one.text, today), catalogue) for one in clauses]
+            plans += [self._strategy.plan(Intent.of(one.text, today), catalogue) for one in clauses]
             firsts = [plan.best for plan in plans]
             calls = [call for call in firsts if call is not None]
             if len(calls) == len(clauses) and self._stand_apart(calls):
                 route = self._decided(intent.text, calls, [one.condition for one in clauses])
         if route is None:
-            plans = [self._strategy.plan(intent, catalogue)]
-            best = plans[0].best
+            plans.append(self._strategy.plan(intent, catalogue))
+            best = plans[-1].best
             route = self._decided(
                 intent.text, [best] if best else [], [clauses[0].condition if len(clauses) == 1 else ""]
             )
+        route = replace(route, is_whole=all(plan.is_whole for plan in plans))
         if self._clock is None:
             return route
         timings: dict[str, float] = {}
@@ -81,7 +82,7 @@ class Router:
             for stage, spent in plan.stages:
                 timings[stage] = timings.get(stage, 0.0) + spent
         timings["total"] = 1000 * (now() - began)
-        return Route(route.intent, route.calls, route.decision, route.reason, route.question, timings)
+        return replace(route, timings=timings)
 
     def _stand_apart(self, calls: list[Call]) -> bool:
         """Whether each clause wants a tool of its own by itself, so that the cut was right."""
@@ -113,14 +114,14 @@ class Router:
     def _graded(self, intent: str, calls: tuple[Call, ...]) -> Route:
         least = min(call.confidence for call in calls)
         names = ", then ".join(call.tool.name for call in calls)
-        if least < self._policy.propose:
+        if least < self.policy.propose:
             question = f"Do you mean {names}?"
             return Route(intent, calls, Decision.ASK, f"{names} is the nearest tool, but not sure.", question)
-        if self._policy.propose_destructive and any(call.tool.destructive for call in calls):
+        if self.policy.propose_destructive and any(call.tool.destructive for call in calls):
             return Route(intent, calls, Decision.PROPOSE, f"{names} changes things that cannot be undone.")
         if any(self._is_tied(call) for call in calls):
             return Route(intent, calls, Decision.PROPOSE, f"Several participants offer {names}.")
-        if least < self._policy.act:
+        if least < self.policy.act:
             return Route(intent, calls, Decision.PROPOSE, f"{names} is likely, but not sure enough to act.")
         return Route(intent, calls, Decision.ACT, f"{names} does that.")
 
@@ -130,5 +131,5 @@ class Router:
                 one.participant != call.tool.participant and abs(one.score - call.wanted) < TIE
                 for one in call.alternatives
             )
-            and self._policy.propose > 0
+            and self.policy.propose > 0
         )

@@ -74,6 +74,8 @@ class Route:
     """What to ask back, where the decision is `ask`."""
     timings: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Milliseconds by stage, and `total`; empty where nobody measured."""
+    is_whole: bool = True
+    """Whether every model that was to be asked answered; a route that is not is not to be remembered."""
 
     @property
     def confidence(self) -> float:

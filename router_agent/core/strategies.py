@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from router_agent.core.conforming import conforms
@@ -48,13 +49,22 @@ class Hierarchical:
         return Catalogue.of(tool for tool in catalogue if self.domain_of(tool) in kept)
 
 
+Together = Callable[[Sequence[Callable[[], Plan]]], Sequence[Plan | None]]
+"""Has experts plan, each by a call; in their order, `None` for one that was not waited for."""
+
+
+def in_turn(asked: Sequence[Callable[[], Plan]]) -> Sequence[Plan]:
+    """One expert after the other, each for as long as it takes."""
+    return [plan() for plan in asked]
+
+
 @dataclass(frozen=True)
 class Experts:
     """
     A mixture of experts: specialists for domains, of whom those above a floor are asked.
 
     The most confident answer counts; confidences are calibrated, so they can be compared. A tool of
-    a domain without a specialist is left to `general`.
+    a domain without a specialist is left to `general`, and so are all tools when no expert answers.
     """
 
     specialists: Mapping[str, Strategy] = field(hash=False)
@@ -63,12 +73,18 @@ class Experts:
     floor: float = 0.1
     """Share of the intent's words that a domain's best tool must have."""
     most: int = 3
+    together: Together = in_turn
+    """How they are asked: a shell may do so beside each other, and within a deadline."""
 
     def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
-        plans = [strategy.plan(intent, view) for strategy, view in self.asked(intent, catalogue)]
+        asked = self.asked(intent, catalogue)
+        answers = self.together([partial(expert.plan, intent, view) for expert, view in asked])
+        plans = [plan for plan in answers if plan is not None]
+        is_whole = len(plans) == len(asked) and all(plan.is_whole for plan in plans)
+        plans = plans or [self.general.plan(intent, catalogue)]
         calls = [call for plan in plans for call in plan.calls]
         calls.sort(key=lambda call: (-call.wanted * max(call.confidence, 0.01), call.tool.name))
-        return Plan(tuple(calls), tuple(stage for plan in plans for stage in plan.stages))
+        return Plan(tuple(calls), tuple(stage for plan in plans for stage in plan.stages), is_whole)
 
     def asked(self, intent: Intent, catalogue: Catalogue) -> list[tuple[Strategy, Catalogue]]:
         """Whom to ask, each with the tools of their domain."""
@@ -89,8 +105,12 @@ class Experts:
 class Generative(Protocol):
     """A model that writes calls."""
 
-    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        """Return the calls that it would make, as names and arguments; none: no tool fits."""
+    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        """
+        Return the calls that it would make, as names and arguments; none: no tool fits.
+
+        The likeliest tool comes first in `tools`. `None`: it gave no answer, this time.
+        """
         ...
 
 
@@ -123,6 +143,8 @@ class Cascade:
         ranked = [one.tool for one in select(intent, catalogue)]
         shown = (shown + [tool for tool in ranked if tool not in shown])[:SECOND_OPINION]
         written = self.second.write(intent, shown)
+        if written is None:
+            return replace(plan, is_whole=False)
         if len(written) != 1:
             return plan  # several calls of one clause, or none: nothing to compare with
         call = self._accepted(intent, shown, *written[0], best=best)

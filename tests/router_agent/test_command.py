@@ -10,14 +10,14 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from router_agent.calibration import calibrate
 from router_agent.cases import Case, Expected
+from router_agent.command import router
 from router_agent.configuring import read_models
-from router_agent.core import Intent
-from router_agent.core.limits import Breaker, State
 from router_agent.errors import ModelUnavailable
-from router_agent.generating import GgufWriter
 from tests.gateway_process import running_gateway
 from tests.router_agent.core.tools_at_hand import ALL, EXCHANGE, READ, WEATHER
 from tests.router_agent.test_agent_in_topic import Server, call, joined
@@ -80,36 +80,6 @@ async def test_without_a_token_it_says_so() -> None:
     assert b"There is no token" in errors
 
 
-class BrokenModel:
-    """A model whose every answer fails."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    @property
-    def dialect(self) -> BrokenModel:
-        return self
-
-    def prompt(self, *_: object) -> str:
-        return "prompt"
-
-    def tokens(self, text: str) -> list[int]:
-        return [len(text)]
-
-    def begin(self, tokens: object) -> None:
-        self.asked += 1
-        raise ValueError(f"{tokens} do not fit")
-
-
-def test_a_model_that_fails_is_no_reason_for_a_route_to_fail() -> None:
-    model, breaker = BrokenModel(), Breaker(failures=2, pause=100)
-    writer = GgufWriter(model, breaker=breaker, clock=lambda: 0.0)
-
-    assert [writer.write(Intent.of("x"), [READ]) for _ in range(5)] == [()] * 5
-    assert model.asked == 2
-    assert breaker.state(0.0) is State.OPEN
-
-
 def test_the_same_cases_give_the_same_gate() -> None:
     wanted = {
         "get the current weather of Oslo": Expected(WEATHER.name, {"city": ["Oslo"]}),
@@ -130,3 +100,59 @@ def test_an_operator_is_told_which_model_cannot_be_opened(tmp_path: Path) -> Non
 
     with pytest.raises(ModelUnavailable, match=r"big cannot be used.*telepathy"):
         read_models(path, {})
+
+
+runner = CliRunner()
+COMMAND = typer.Typer()
+COMMAND.command()(router)
+
+
+def refused(*arguments: str, **env: str) -> str:
+    """What the command says on its way out, before it connects anywhere."""
+    given = {"MCPX_TOKEN": "a.b.c", "MCPX_TOPIC": "ops", "TERMINAL_WIDTH": "300", **env}
+    ended = runner.invoke(COMMAND, list(arguments), env=given)
+    assert ended.exit_code in {1, 2}, ended.output
+    return " ".join(ended.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (
+            ["--strategy", "oracle"],
+            "'oracle' is not one of 'monolithic', 'hierarchical', 'experts', 'cascade'",
+        ),
+        (["--strategy", "cascade"], "The strategy cascade needs a model for what it is unsure of"),
+        (["--strategy", "experts"], "The strategy experts needs a specialist at least"),
+        (["--strategy", "monolithic", "--model", "model.gguf"], "The strategy monolithic asks no model"),
+        (["--adapter", "git=git.gguf"], "cannot use adapters without the model that they are for"),
+        (["--adapter", "git.gguf"], "'git.gguf' is not DOMAIN=FILE"),
+        (["--adapter", "git=git.gguf", "--adapter", "git=git.gguf"], "'git' has two adapters"),
+        (["--adapter", "git=none.gguf"], "There is no adapter file 'none.gguf' for 'git'"),
+        (["--model", "none.gguf"], "'none.gguf' does not exist"),
+        (["--model", "model.gguf"], "model.gguf cannot be used"),
+        (["--encoder", "none.gguf"], "none.gguf cannot be used"),
+        (["--models", "none.toml"], "'none.toml' does not exist"),
+        (["--act", "2"], "less than or equal to 1"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_asked(
+    arguments: list[str], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.gguf", "git.gguf"):
+        (tmp_path / name).write_bytes(b"no model")
+
+    assert why in refused(*arguments)
+
+
+def test_settings_are_read_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.gguf", "b.gguf"):
+        (tmp_path / name).write_bytes(b"no model")
+
+    assert "needs a model" in refused(MCPX_ROUTER_STRATEGY="cascade")
+    assert "without the model" in refused(MCPX_ROUTER_ADAPTERS="git=a.gguf mail=b.gguf")
+    assert "'b.gguf' is not DOMAIN=FILE" in refused(MCPX_ROUTER_ADAPTERS="git=a.gguf b.gguf")
+    assert "a.gguf cannot be used" in refused(MCPX_ROUTER_MODEL="a.gguf")
+    assert "'MCPX_ROUTER_HTTP_PORT'" in refused(MCPX_ROUTER_HTTP_PORT="web")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from router_agent.core import Catalogue, Route, Router
+from router_agent.core import DEFAULT_POLICY, Catalogue, Route, Router
 from router_agent.core.limits import Allowance, Breaker, State
 from router_agent.errors import IntentRefused
 from router_agent.thinking import Thinker
@@ -44,14 +45,16 @@ def test_a_breaker_opens_after_failures_in_a_row_and_tries_again() -> None:
 class Stuck(Router):
     """A router whose model does not answer until it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_whole: bool = True) -> None:
+        self.policy = DEFAULT_POLICY
+        self.is_whole = is_whole
         self.let_go = threading.Event()
         self.asked = 0
 
     def route(self, said: str, catalogue: Catalogue, today: date | None = None) -> Route:
         self.asked += 1
         self.let_go.wait(5)
-        return router().route(said, catalogue, today)
+        return replace(router().route(said, catalogue, today), is_whole=self.is_whole)
 
 
 async def test_a_model_that_takes_too_long_is_not_waited_for() -> None:
@@ -79,3 +82,43 @@ async def test_the_same_question_is_computed_once() -> None:
 
     assert first is again
     assert stuck.asked == 2
+
+
+async def test_who_asks_the_same_meanwhile_waits_for_the_same_answer() -> None:
+    stuck = Stuck()
+    thinker = Thinker(stuck)
+    async with asyncio.timeout(5):
+        asking = [asyncio.create_task(thinker.route("weather in Oslo", ALL, TODAY)) for _ in range(3)]
+        await asyncio.sleep(0)
+        stuck.let_go.set()
+        routes = await asyncio.gather(*asking)
+    thinker.close()
+
+    assert stuck.asked == 1
+    assert all(route is routes[0] for route in routes)
+
+
+async def test_a_route_that_lacks_a_models_answer_is_not_remembered() -> None:
+    stuck = Stuck(is_whole=False)
+    stuck.let_go.set()
+    thinker = Thinker(stuck)
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            await thinker.route("weather in Oslo", ALL, TODAY)
+    thinker.close()
+
+    assert stuck.asked == 2
+
+
+async def test_so_many_routes_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router_agent.thinking.ROUTES_REMEMBERED", 2)
+    stuck = Stuck()
+    stuck.let_go.set()
+    thinker = Thinker(stuck)
+    async with asyncio.timeout(5):
+        for city in ("Oslo", "Bergen", "Rome", "Oslo"):
+            await thinker.route(f"weather in {city}", ALL, TODAY)
+    thinker.close()
+
+    assert stuck.asked == 4
+    assert len(thinker._known) == 2

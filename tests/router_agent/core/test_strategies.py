@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,45 @@ def test_a_tool_without_a_specialist_is_left_to_the_general_one() -> None:
     assert plan.best.tool is MEETING
 
 
+def test_a_specialist_that_is_late_is_left_out() -> None:
+    def only_the_first(asked: Sequence[Callable[[], Plan]]) -> Sequence[Plan | None]:
+        return [asked[0](), *[None] * (len(asked) - 1)]
+
+    domains = {"weather": Watched(), "bank": Watched()}
+    strategy = Experts(domains, Watched(), floor=0.0, most=2, together=only_the_first)
+
+    plan = strategy.plan(Intent.of("get the current weather of Oslo"), ALL)
+
+    assert plan.best is not None
+    assert plan.best.tool is WEATHER
+    assert not plan.is_whole
+    assert domains["bank"].seen == []
+
+
+def test_where_no_specialist_is_in_time_the_general_one_sees_all_tools() -> None:
+    general = Watched()
+    strategy = Experts({"weather": Watched()}, general, most=1, together=lambda asked: [None] * len(asked))
+
+    plan = strategy.plan(Intent.of("get the current weather of Oslo"), ALL)
+
+    assert general.seen == [{one.name for one in ALL}]
+    assert plan.best is not None
+    assert not plan.is_whole
+
+
+def test_the_surest_specialist_counts() -> None:
+    sure, unsure = Watched(), Watched()
+    strategy = Experts({"weather": unsure, "bank": sure}, Watched(), floor=0.0, most=2)
+
+    plan = strategy.plan(Intent.of("convert 250 euros to dollars, not the weather"), ALL)
+
+    assert [len(sure.seen), len(unsure.seen)] == [1, 1]
+    assert plan.best is not None
+    assert plan.best.tool is EXCHANGE
+    confidences = [call.wanted * call.confidence for call in plan.calls]
+    assert confidences == sorted(confidences, reverse=True)
+
+
 def cascade(*answers: tuple[str, Mapping[str, Any]], act: float = 1.1) -> tuple[Cascade, Writer]:
     writer = Writer(answers)
     return Cascade(FIRST, writer, act=act, wanted=0.0), writer
@@ -137,6 +176,17 @@ def test_a_second_opinion_that_is_made_up_counts_for_nothing(name: str, argument
     strategy, _ = cascade((name, arguments))
 
     assert strategy.plan(SAID, ALL) == FIRST.plan(SAID, ALL)
+
+
+def test_a_plan_without_the_second_opinion_that_was_wanted_says_so() -> None:
+    class Away(Writer):
+        def write(self, intent: Intent, tools: Sequence[Tool]) -> None:
+            return None
+
+    plan = Cascade(FIRST, Away(()), act=1.1, wanted=0.0).plan(SAID, ALL)
+
+    assert plan.calls == FIRST.plan(SAID, ALL).calls
+    assert not plan.is_whole
 
 
 def test_a_second_that_answers_nothing_or_too_much_changes_nothing() -> None:
