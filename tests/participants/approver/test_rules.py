@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +160,19 @@ def test_a_denial_does_not_wear_out() -> None:
 def test_a_rule_that_is_too_wide_cannot_be_made(rule: Rule) -> None:
     with pytest.raises(RuleRefused):
         RuleBook().add(rule, NOW)
+
+
+@pytest.mark.parametrize("keyword", ["$schema", "$ref"])
+def test_a_constraint_makes_nobody_fetch_anything(keyword: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/schema"
+
+        with pytest.raises(RuleRefused):
+            RuleBook().add(replace(ALLOW, constraint={keyword: url}), NOW)
+
+        with pytest.raises(BlockingIOError):
+            listening.accept()
 
 
 def test_a_rule_is_used_up() -> None:
