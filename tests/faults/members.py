@@ -77,12 +77,12 @@ class Member:
         *,
         base: tuple[str, ...] = ("mcp/*", "chat"),
         jti: str = "",
-        expires: float | None = None,
+        may_expire: bool = False,
     ) -> None:
-        """`expires`: from when on its token may have ended, by the recorder's clock."""
+        """`may_expire`: its token may end at any moment, for its node's wall clock jumps."""
         self.id, self.topic = participant, topic
         self._recorder, self._urls, self._token, self._base = recorder, urls, token, base
-        self._jti, self._expires = jti, expires
+        self._jti, self._may_expire = jti, may_expire
         self._turn = 0
         self._socket: ClientConnection | None = None
         self.connection = ""
@@ -161,14 +161,15 @@ class Member:
         recorder = self._recorder
         self.url = self._urls[self._turn % len(self._urls)]
         name = self.connection = recorder.name(self.id)
+        now = recorder.now
         opening = Opening(
-            at=recorder.now,
+            at=now,
             connection=name,
             participant=self.id,
             topic=self.topic,
             base=self._base,
             jti=self._jti,
-            expires=self._expires,
+            expires=now if self._may_expire else None,
             node=self.url,
         )
         recorder.note(opening)
@@ -187,6 +188,9 @@ class Member:
         except (OSError, InvalidHandshake, TimeoutError) as error:
             recorder.note(Denied(at=recorder.now, connection=name, why=f"unavailable: {error}"))
             return None
+        except asyncio.CancelledError:
+            recorder.note(Left(at=recorder.now, connection=name))
+            raise
         self._socket = socket
         try:
             while True:

@@ -86,7 +86,7 @@ class Talk:
         *,
         token: str | None = None,
         jti: str = "",
-        expires: float | None = None,
+        may_expire: bool = False,
         alone: bool = False,
     ) -> Member:
         """Let a member come in by one node; when that fails, by the other, unless `alone`."""
@@ -96,7 +96,7 @@ class Talk:
                 participant, topics=(topic,), capabilities=("mcp/*", "chat"), ttl_s=8 * 3600, jti=jti or None
             )
         urls = urls[:1] if alone else urls
-        member = Member(self.recorder, participant, topic, urls, token, jti=jti, expires=expires)
+        member = Member(self.recorder, participant, topic, urls, token, jti=jti, may_expire=may_expire)
         self.members.append(member)
         member.start()
         return member
@@ -227,6 +227,7 @@ class Talk:
         await self.wait_flowing(PATIENCE_S, [member for member in self.members if member.is_in])
         await self.until(lambda: not any(member.pending for member in self.members), PATIENCE_S)
         await self._wait_last_heard()
+        await self.until(lambda: all(member.is_in for member in self.members), PATIENCE_S)
         self.recorder.note(Quiet(at=self.recorder.now))
         return took
 

@@ -102,22 +102,25 @@ def _must_be_refused(view: View, sent: Sent) -> str | None:
 ALWAYS: Final = frozenset((1000, 1002, 1003, 1007, 1011, 1012, 4408, 4413, 4429, None))
 
 
-def check_codes(views: Views, revoked: AbstractSet[str], disconnected: AbstractSet[str]) -> Iterator[str]:
-    """Whether each close code can be true; `revoked` and `disconnected` are connections that admins meant."""
+def check_ends(views: Views, revoked: AbstractSet[str], disconnected: AbstractSet[str]) -> Iterator[str]:
+    """
+    Whether each close code can be true, and who had to be closed is.
+
+    `revoked` and `disconnected` are connections that admins meant.
+    """
     for view in views:
+        expires = view.opening.expires
+        if expires is not None and view.heard and expires < view.opening.at:
+            yield f"{view.name} came in with a token that had ended"
+        elif expires is not None and view.is_open and views.quiet_at > expires:
+            yield f"{view.name} is still open, though its token has ended"
         if not isinstance(view.end, Closed) or view.end.code in ALWAYS:
             continue
-        code, expires = view.end.code, view.opening.expires
         is_true = {
             1009: any(sent.is_too_large for _, sent in view.sent),
             4401: expires is not None and view.end.at >= expires,
             4403: view.name in revoked,
             4410: view.name in disconnected,
         }
-        if not is_true.get(code or 0, False):
-            yield f"{view.name} was closed with {code}, and there was no reason to"
-    for view in views:
-        if view.is_open and views.quiet is not None and view.opening.expires is not None:
-            last = max((item.when for item in view.heard), default=0)
-            if view.opening.expires < view.opening.at and last:
-                yield f"{view.name} came in with a token that had ended"
+        if not is_true.get(view.end.code or 0, False):
+            yield f"{view.name} was closed with {view.end.code}, and there was no reason to"

@@ -49,10 +49,12 @@ def _follow(view: View, roster: _Roster, place: Place, items: Sequence[Welcome |
             roster[view.participant] = None
         elif item.capabilities is not None:
             roster[item.participant] = item.capabilities
+        elif item.participant == view.participant:
+            yield f"{view.name} heard itself leave ({item.key})"
         elif item.participant not in roster:
             yield f"{view.name} heard {item.participant} leave, who was not there ({item.key})"
-        elif roster.pop(item.participant, None) is None and item.participant == view.participant:
-            yield f"{view.name} heard itself leave ({item.key})"
+        else:
+            del roster[item.participant]
     if said is not None:
         stated: _Roster = {**said.others, view.participant: None}
         for item in items:

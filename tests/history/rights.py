@@ -11,17 +11,22 @@ sent, since it can only have been taken after that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 
+from capabilities import CapabilitySet
+from schemas import Kind
 from tests.history.events import Answered, Asked, Event, Forgotten
 from tests.history.views import Refusal, Relay, View, Views, Welcome
 
-Grants = Callable[[str, str], bool]
-"""Whether a pattern grants a kind."""
+
+@cache
+def _grants(pattern: str, kind: str) -> bool:
+    return CapabilitySet.of((pattern,)).grants(Kind.parse(kind))
 
 
 @dataclass(slots=True)
@@ -107,7 +112,7 @@ def _last(writes: Sequence[Call], when: float) -> set[str]:
     return could
 
 
-def check_rights(views: Views, calls: Calls, taken: Mapping[str, float], grants: Grants) -> Iterator[str]:
+def check_rights(views: Views, calls: Calls, taken: Mapping[str, float]) -> Iterator[str]:
     """`taken` has the moment at which each envelope was taken, where it is known."""
     revocations = calls.ends("revoke")
     heard = {item.key for view in views for item in view.heard if isinstance(item, Relay)}
@@ -121,12 +126,12 @@ def check_rights(views: Views, calls: Calls, taken: Mapping[str, float], grants:
             if is_taken:
                 if any(call.done < at for call in mine):
                     yield f"{sent.id} of {view.name} was taken after its token was revoked"
-                elif not _possible(view, sent.text, calls, at, grants):
+                elif not _possible(view, sent.text, calls, at):
                     yield f"{sent.id} of {view.name} was taken under rights that it no longer had"
             elif (
                 refused is not None
                 and refused.code == "capability_violation"
-                and _knew_better(view, sent.text, refused.when, grants)
+                and _knew_better(view, sent.text, refused.when)
             ):
                 yield f"{sent.id} of {view.name} was refused, and it had been told that it may"
         yield from _came_in(view, mine)
@@ -136,20 +141,20 @@ def _kind(text: str) -> str:
     return str(orjson.loads(text)["kind"])
 
 
-def _possible(view: View, text: str, calls: Calls, when: float, grants: Grants) -> bool:
+def _possible(view: View, text: str, calls: Calls, when: float) -> bool:
     """Whether the envelope could be granted at that moment."""
     kind = _kind(text)
     patterns = {*view.opening.base, *calls.patterns(view.participant)}
     return any(
-        grants(pattern, kind) and True in calls.could_hold(view, pattern, when) for pattern in patterns
+        _grants(pattern, kind) and True in calls.could_hold(view, pattern, when) for pattern in patterns
     )
 
 
-def _knew_better(view: View, text: str, until: int, grants: Grants) -> bool:
+def _knew_better(view: View, text: str, until: int) -> bool:
     """Whether the last welcome before a refusal had said that it may: both come from one place, in order."""
     said = [item for item in view.heard if isinstance(item, Welcome) and item.when < until]
     kind = _kind(text)
-    return bool(said) and any(grants(pattern, kind) for pattern in said[-1].mine)
+    return bool(said) and any(_grants(pattern, kind) for pattern in said[-1].mine)
 
 
 def _came_in(view: View, mine: Sequence[Call]) -> Iterator[str]:

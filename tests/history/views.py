@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -118,6 +119,9 @@ class Views:
         """By id of the envelope."""
         self.sent: dict[str, Sent] = {}
         self.quiet: int | None = None
+        """Index in the history."""
+        self.quiet_at = -inf
+        """The history's clock then."""
         self.has_forgotten = False
         """Whether the store went back, so that a place may have had two entries."""
         by_text = {event.text: event for event in history if type(event) is Sent}
@@ -144,7 +148,7 @@ class Views:
             elif isinstance(event, Forgotten):
                 self.has_forgotten = True
             elif isinstance(event, Quiet):
-                self.quiet = when
+                self.quiet, self.quiet_at = when, event.at
             elif isinstance(event, Holds):
                 self.by_name[event.connection].holds = frozenset(event.capabilities)
 

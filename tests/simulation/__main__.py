@@ -33,13 +33,7 @@ def main(arguments: list[str]) -> int:
         else range(options.first, options.first + options.seeds)
     )
     begun = time.monotonic()
-    failed: int | None = None
-    count = 0
-    for seed in _failing(seeds, options.processes):
-        if seed is not None:
-            failed = seed
-            break
-        count += _CHUNK
+    failed = next((seed for seed in _failing(seeds, options.processes) if seed is not None), None)
     seconds = time.monotonic() - begun
     if failed is not None:
         _show(run(failed), options.events, options.save)

@@ -22,8 +22,6 @@ class Simple(str):
     __slots__ = ()
 
 
-OK: Final = Simple("OK")
-
 WRITES: Final = frozenset(
     (b"HSET", b"HDEL", b"DEL", b"RPUSH", b"LPOP", b"XADD", b"XTRIM", b"PEXPIRE", b"SPUBLISH", b"PUBLISH")
 )

@@ -11,7 +11,7 @@ import hiredis
 
 from tests.simulation import redis_scripts
 from tests.simulation.loop import SimulatedLoop, current_process
-from tests.simulation.redis_data import OK, Data, RedisError, Reply, Simple
+from tests.simulation.redis_data import Data, RedisError, Reply, Simple
 from tests.simulation.wires import Wire
 
 _LATER: Final = 3
@@ -207,6 +207,3 @@ def _encode(reply: Reply, out: list[bytes]) -> None:
     else:
         assert isinstance(reply, Simple)
         out.append(b"+%s\r\n" % reply.encode())
-
-
-__all__ = ["OK", "SimulatedRedis"]

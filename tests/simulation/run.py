@@ -13,8 +13,7 @@ from unittest.mock import patch
 
 import structlog
 
-from capabilities import CapabilitySet
-from schemas import CloseCode, Kind
+from schemas import CloseCode
 from tests.history import Asked, Closed, Denied, Event, Opening, check
 from tests.history.views import Refusal, Views
 from tests.simulation.leftovers import left_in_nodes, left_in_redis
@@ -52,7 +51,7 @@ def run(seed: int) -> Outcome:
         breaches += _failed(loop)
         _bury(loop)
     breaches += [*loop.mishaps, *_said, *world.complaints]
-    breaches += check(world.history, grants=_grants)
+    breaches += check(world.history)
     if not conditions.faults:
         breaches += _troubles(world.history)
     return Outcome(seed, conditions, world.history, breaches)
@@ -132,16 +131,6 @@ def _troubles(history: list[Event]) -> list[str]:
         if isinstance(item, Refusal) and item.code == "topic_unavailable"
     ]
     return found
-
-
-def _grants(pattern: str, kind: str) -> bool:
-    known = _granted.get((pattern, kind))
-    if known is None:
-        known = _granted[pattern, kind] = CapabilitySet.of((pattern,)).grants(Kind.parse(kind))
-    return known
-
-
-_granted: dict[tuple[str, str], bool] = {}
 
 
 def _drawn_hex(size: int) -> str:
