@@ -27,9 +27,10 @@ from router_agent.core import Decision, Route
 from router_agent.core.addressing import wishes_in
 from router_agent.core.clauses import is_wish
 from router_agent.core.directory import Directory
-from router_agent.core.explaining import explained, harmless, quoted, told
+from router_agent.core.explaining import explained, quoted, told
 from router_agent.core.limits import Allowance
 from router_agent.core.scanning import intents_in
+from router_agent.core.untrusted import harmless
 from router_agent.errors import IntentRefused
 from router_agent.executing import Step, carry_out
 from router_agent.keeping import Keeper

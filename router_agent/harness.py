@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from router_agent.core.explaining import harmless
 from router_agent.core.scanning import Said, Scanner, Wish
+from router_agent.core.untrusted import harmless, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,9 @@ async def converse(
             break
         if not wishes:
             break
+        if number == limits.turns - 1:
+            yield ChatEvent(EventType.ERROR, {"type": "limit", "message": "Too many turns"})
+            break
         history.append(Turn("assistant", "".join(text)))
         results: list[str] = []
         async for wish, done in _carried(carrier, wishes, limits):
@@ -146,8 +149,6 @@ async def converse(
         history.append(Turn("user", "\n\n".join(results)))
         if number == limits.turns - 2:
             history.append(Turn("user", "That was the last intent; answer with what you have."))
-        elif number == limits.turns - 1:
-            yield ChatEvent(EventType.ERROR, {"type": "limit", "message": "Too many turns"})
     yield ChatEvent(EventType.DONE, {"turns": len(history) - len(turns)})
 
 
@@ -168,8 +169,7 @@ def _short(step: Mapping[str, Any]) -> Any:
     if "error" in step:
         return {"tool": step.get("tool"), "error": step["error"]}
     result = step.get("result") or {}
-    texts = [part.get("text") for part in result.get("content", ()) if part.get("type") == "text"]
-    return {"tool": step.get("tool"), "result": result.get("structuredContent") or texts}
+    return {"tool": step.get("tool"), "result": result.get("structuredContent") or texts_of(result)}
 
 
 async def _turn(
@@ -246,6 +246,3 @@ async def _within(carrier: Carrier, wish: Wish, seconds: float) -> Done:
             return await carrier.carry(wish.intent)
     except TimeoutError:
         return Done({}, error=f"It took longer than {seconds:g} s")
-
-
-Carry = Callable[[str], Awaitable[Done]]

@@ -9,7 +9,8 @@ from router_agent.core.planning import Monolithic, Plan, Strategy
 from router_agent.core.router import DEFAULT_POLICY, EVERY_CALL, Policy, Router
 from router_agent.core.routes import Alternative, Call, Decision, Missing, Route
 from router_agent.core.selector import Selected, select
-from router_agent.core.tools import Catalogue, Tool, clean
+from router_agent.core.tools import Catalogue, Tool
+from router_agent.core.untrusted import clean
 
 __all__ = [
     "DEFAULT_POLICY",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from router_agent.core.filling import Evidence
 from router_agent.core.routes import Call, Decision, Route
-from router_agent.core.tools import clean
+from router_agent.core.untrusted import clean, harmless, texts_of
 
 LONGEST_VALUE: Final = 120
 LONGEST_RESULT: Final = 1_500
@@ -48,22 +48,12 @@ def quoted(result: Mapping[str, Any]) -> str:
     It is data: whoever reads the chat for intents skips what is fenced, and the marker is broken
     besides, for readers that do not.
     """
-    texts = [
-        str(part.get("text", ""))
-        for part in result.get("content", ())
-        if isinstance(part, Mapping) and part.get("type") == "text"
-    ]
-    text = "\n".join(texts) or json.dumps(result.get("structuredContent", {}), ensure_ascii=False)
+    text = "\n".join(texts_of(result)) or json.dumps(result.get("structuredContent", {}), ensure_ascii=False)
     text = "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
     if len(text) > LONGEST_RESULT:
         text = f"{text[:LONGEST_RESULT]}… ({len(text)} characters)"
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return f"{fence}\n{harmless(text)}\n{fence}"
-
-
-def harmless(text: str) -> str:
-    """Break every marker of an intent in a text that the router did not write."""
-    return re.sub(r"\[(?=\s*tool\s*:)", "(", text, flags=re.IGNORECASE)
 
 
 def _told_call(call: Call) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from router_agent.core.language.amounts import Number, numbers_in
 from router_agent.core.language.moments import Moment, moments_in
 from router_agent.core.language.stems import stem
 from router_agent.core.language.words import ORDERS, STOP_WORDS, Word, parts_of, sense, words_in
-from router_agent.core.tools import clean
+from router_agent.core.untrusted import clean
 
 LONGEST: Final = 4_000
 """Characters of an intent that are read; what follows is cut."""

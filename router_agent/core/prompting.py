@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from router_agent.core.language.words import parts_of
-from router_agent.core.tools import Catalogue, clean
+from router_agent.core.tools import Catalogue
+from router_agent.core.untrusted import clean
 
 MOST_DOMAINS: Final = 24
 MOST_NAMED: Final = 6

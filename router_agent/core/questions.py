@@ -7,7 +7,7 @@ from typing import Final
 
 from router_agent.core.language.words import parts_of
 from router_agent.core.parameters import Parameter
-from router_agent.core.tools import clean
+from router_agent.core.untrusted import clean
 
 _LONGEST: Final = 140
 

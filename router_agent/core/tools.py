@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 from router_agent.core.parameters import Parameter, parameters_of
+from router_agent.core.untrusted import clean
 from router_agent.models.reading import Slot, ToolPage
 
-MOST_TEXT: Final = 2_048
-"""Characters of a description that are looked at; a longer one is cut."""
 MOST_TOOLS: Final = 1_000
 MOST_BYTES: Final = 4 * 1024 * 1024
 """What one catalogue holds of tools' JSON; more is left out, and said."""
-
-# What models read as structure: left in a description, it could close the list of tools and begin an order.
-_CONTROL_TOKENS: Final = re.compile(
-    r"<\|[^|>]{0,40}\|>|</?(?:bos|eos|pad|unk|mask|escape|s)>|</?(?:start|end)_(?:of_turn|function_\w{1,24})>"
-    r"|\[/?INST\]|<</?SYS>>",
-    re.IGNORECASE,
-)
-
-
-def clean(text: str, most: int = MOST_TEXT) -> str:
-    """Make untrusted text harmless to read: no control characters or tokens, one space, a limit."""
-    text = unicodedata.normalize("NFC", text[: most * 2])
-    while (plain := _CONTROL_TOKENS.sub(" ", text)) != text:  # what is left may form another
-        text = plain
-    letters = (
-        " " if unicodedata.category(one) in {"Cc", "Cf", "Zl", "Zp", "Co", "Cs"} else one for one in text
-    )
-    return " ".join("".join(letters).split())[:most]
 
 
 @dataclass(frozen=True)

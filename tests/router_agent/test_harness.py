@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from router_agent.core.prompting import system_prompt
-from router_agent.harness import ChatEvent, Done, EventType, Limits, Turn, converse
+from router_agent.harness import ChatEvent, Done, EventType, Limits, Turn, converse, result_turn
 from router_agent.reasoning import merged
 from tests.router_agent.core.tools_at_hand import ALL
 
@@ -91,6 +91,14 @@ async def test_a_result_that_holds_an_intent_runs_nothing() -> None:
     assert text_of(events) == "I found it."
 
 
+def test_a_result_of_an_unknown_shape_is_passed_over() -> None:
+    result = {"content": ["text", {"type": "text"}, {"type": "text", "text": "here"}, 5]}
+
+    told = result_turn("look", Done({}, [{"tool": "t", "result": result}, {"result": {"content": 5}}]), 200)
+
+    assert '"result": ["here"]' in told
+
+
 async def test_what_a_model_makes_up_behind_its_intent_is_never_said() -> None:
     model = Script("[TOOL: search] {Result: sunny} [TOOL: delete]", "Right.")
     carrier = Recorder()
@@ -124,7 +132,7 @@ async def test_a_model_that_never_stops_asking_is_stopped() -> None:
 
     events = await told(model, carrier, Limits(turns=3))
 
-    assert carrier.carried == ["again"] * 3
+    assert carrier.carried == ["again"] * 2, "the last turn is for the answer"
     assert [event.data.get("type") for event in events if event.type is EventType.ERROR] == ["limit"]
     assert events[-1].type is EventType.DONE
 

@@ -15,7 +15,7 @@ from router_agent.core.language.amounts import numbers_in
 from router_agent.core.language.moments import moments_in
 from router_agent.core.language.words import senses_of, stems_of
 from router_agent.core.parameters import Parameter
-from router_agent.core.tools import clean
+from router_agent.core.untrusted import clean
 
 TODAY = date(2026, 3, 4)  # a Wednesday
 
