@@ -245,7 +245,11 @@ class AuditedAnswer(_Answer, frozen=True, kw_only=True):
 
 
 class ChainAnswer(_Answer, frozen=True, kw_only=True):
-    """Whether this node's audit log is whole."""
+    """
+    Whether this node's audit log is whole, as far as was looked.
+
+    That is at each line once in the node's life, and at those of this page again.
+    """
 
     intact: bool
     lines: int
@@ -258,6 +262,13 @@ class AuditAnswer(_Answer, frozen=True, kw_only=True):
     """Acts that this node has written down, newest first."""
 
     acts: list[AuditedAnswer]
+    next: Annotated[
+        str | None,
+        Meta(
+            description="`before` of the next page; null where nothing is older. So much is read for a page "
+            "and no more, so one may hold fewer than `limit`, and others follow."
+        ),
+    ]
     chain: ChainAnswer
 
 

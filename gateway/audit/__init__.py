@@ -2,5 +2,6 @@
 
 from gateway.audit.chain import Act, AuditedAct, Outcome, Verification, without_tokens
 from gateway.audit.log import AuditLog, verify
+from gateway.audit.reading import Page
 
-__all__ = ["Act", "AuditLog", "AuditedAct", "Outcome", "Verification", "verify", "without_tokens"]
+__all__ = ["Act", "AuditLog", "AuditedAct", "Outcome", "Page", "Verification", "verify", "without_tokens"]

@@ -149,7 +149,7 @@ class Chain:
         Raises:
             ChainBroken: it does not fit.
         """
-        record = _parse(line)
+        record = parse_line(line)
         if record is None:
             if self.is_torn:
                 raise ChainBroken("it is no audit line")
@@ -178,7 +178,8 @@ class Chain:
         return json.dumps(record, ensure_ascii=True, separators=(",", ":"), default=str).encode()
 
 
-def _parse(line: bytes) -> JsonObject | None:
+def parse_line(line: bytes) -> JsonObject | None:
+    """Return the record of a line, `None` where it is none: it has number and predecessor."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):

@@ -15,8 +15,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from gateway.audit.chain import RECOVERED, Act, AuditedAct, Chain, ChainBroken, Outcome, Verification
+from gateway.audit.chain import GENESIS, RECOVERED, Act, AuditedAct, Chain, ChainBroken, Outcome, Verification
+from gateway.audit.reading import Page, read_back
 from gateway.core import timestamp
 from gateway.errors import AuditUnavailable
 from schemas import JsonObject
@@ -37,6 +39,8 @@ class AuditLog:
         self._chain = Chain()
         self._inode: tuple[int, int] | None = None
         """The file that `_chain` was walked in."""
+        self._broken: tuple[tuple[int, int, int, int], Verification] | None = None
+        """Where it does not fit, and what the file looked like: it is not walked again until that changes."""
 
     def check(self) -> None:
         """
@@ -66,34 +70,30 @@ class AuditLog:
         """
         self._append({"of": seq, "outcome": str(outcome), "result": result or {}})
 
-    def read(self, keep: Callable[[AuditedAct], bool], limit: int) -> tuple[list[AuditedAct], Verification]:
+    def read(self, keep: Callable[[AuditedAct], bool], limit: int, before: int | None = None) -> Page:
         """
-        Return the newest acts that `keep` accepts, newest first, and whether the whole chain holds.
+        Return the newest acts that `keep` accepts, among those older than the line numbered `before`.
 
-        `keep` sees an act before its outcome is known.
+        Reads from the end, and no more than `MOST_LINES` for a page. Of the chain it says
+        what was found when its lines were walked, each once in the life of this
+        process, and in those that are read now; `verify` walks all of them again.
 
         Raises:
             AuditUnavailable: the file cannot be read.
         """
-        found: dict[int, tuple[JsonObject, JsonObject]] = {}
-
-        def collect(record: JsonObject) -> None:
-            if "of" in record:
-                begun = found.get(record["of"])
-                if begun is not None:
-                    found[record["of"]] = (begun[0], record)
-            elif record.get("what") != RECOVERED and keep(AuditedAct.of(record, {})):
-                found[record["seq"]] = (record, {})
-                if len(found) > limit:
-                    del found[next(iter(found))]
-
         try:
-            verification = _walk(self.path, collect)
+            with self.path.open("rb") as file:
+                with self._lock:
+                    # Who is writing may yet take it back, if the disk does not confirm it.
+                    fcntl.flock(file, fcntl.LOCK_SH)
+                    chain = self._follow(file)
+                    end = min(self._chain.offset, os.fstat(file.fileno()).st_size)
+                    fcntl.flock(file, fcntl.LOCK_UN)
+                return read_back(file, end, chain, keep, limit, before)
         except FileNotFoundError:
-            return [], Verification(0, Chain().head)
+            return Page([], Verification(0, GENESIS), None)
         except OSError as error:
             raise AuditUnavailable(error.strerror or "it cannot be read") from None
-        return [AuditedAct.of(*lines) for lines in reversed(found.values())], verification
 
     def _append(self, members: JsonObject) -> int:
         with self._opened() as fd:
@@ -135,26 +135,37 @@ class AuditLog:
 
     def _catch_up(self, fd: int) -> None:
         """Walk what was appended by another process, or before this one began."""
-        status = os.fstat(fd)
-        if self._inode != (status.st_dev, status.st_ino):
-            # The first look; or the operator moved the file away and another begins.
-            os.fchmod(fd, 0o600)
-            self._chain, self._inode = Chain(), (status.st_dev, status.st_ino)
-        if status.st_size < self._chain.offset:
-            raise AuditUnavailable("lines were cut off its end")
-        if status.st_size == self._chain.offset:
-            return
+        os.fchmod(fd, 0o600)
         with os.fdopen(os.dup(fd), "rb") as file:
-            file.seek(self._chain.offset)
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    os.write(fd, b"\n")  # cut short by a crash: it stays, and the next line says so
-                try:
-                    self._chain.take(raw.removesuffix(b"\n"))
-                except ChainBroken as error:
-                    why = f"its chain is broken at line {self._chain.lines + 1}: {error}"
-                    self._inode = None
-                    raise AuditUnavailable(why) from None
+            chain = self._follow(file)
+            if chain.is_intact and self._chain.offset < os.fstat(fd).st_size:
+                os.write(fd, b"\n")  # cut short by a crash: it stays, and the next line says so
+                chain = self._follow(file)
+        if not chain.is_intact:
+            raise AuditUnavailable(f"its chain is broken at line {chain.broken_at}: {chain.why}")
+
+    def _follow(self, file: BinaryIO) -> Verification:
+        """Walk the lines that were appended since the last look; one that has no end is left."""
+        status = os.fstat(file.fileno())
+        looks = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._broken is not None and self._broken[0] == looks:
+            return self._broken[1]
+        if self._inode != looks[:2] or self._broken is not None:
+            # The first look; or the operator moved the file away, or mended it.
+            self._chain, self._inode, self._broken = Chain(), looks[:2], None
+        chain = self._chain
+        if status.st_size < chain.offset:
+            return Verification(chain.lines, chain.head, chain.lines, "lines were cut off its end")
+        file.seek(chain.offset)
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                break
+            try:
+                chain.take(raw.removesuffix(b"\n"))
+            except ChainBroken as error:
+                self._broken = looks, Verification(chain.lines, chain.head, chain.lines + 1, str(error))
+                return self._broken[1]
+        return Verification(chain.lines, chain.head)
 
 
 def verify(path: Path) -> Verification:
@@ -167,17 +178,11 @@ def verify(path: Path) -> Verification:
     Raises:
         OSError: the file cannot be read.
     """
-    return _walk(path, lambda _: None)
-
-
-def _walk(path: Path, each: Callable[[JsonObject], None]) -> Verification:
     chain = Chain()
     with path.open("rb") as file:
         for raw in file:
             try:
-                record = chain.take(raw.removesuffix(b"\n"))
+                chain.take(raw.removesuffix(b"\n"))
             except ChainBroken as error:
                 return Verification(chain.lines, chain.head, chain.lines + 1, str(error))
-            if record is not None:
-                each(record)
     return Verification(chain.lines, chain.head)

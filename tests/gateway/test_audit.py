@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.audit import Act, AuditedAct, AuditLog, Outcome, verify
@@ -44,6 +44,10 @@ def anything(_: AuditedAct) -> bool:
     return True
 
 
+def targets(acts: list[AuditedAct]) -> list[str]:
+    return [one.act.target for one in acts]
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> AuditLog:
     return AuditLog(tmp_path / "audit.jsonl", at_two_o_clock)
@@ -54,22 +58,25 @@ def test_an_act_is_read_back_with_who_what_when_why_and_what_came_of_it(log: Aud
     seq = log.begin(act())
     log.end(seq, Outcome.DONE, {"newCapabilities": ["chat"]})
 
-    (found,), verification = log.read(anything, 10)
+    page = log.read(anything, 10)
 
-    assert found == AuditedAct(
-        seq=1,
-        at="2025-08-26T14:00:00.000Z",
-        act=act(),
-        outcome=Outcome.DONE,
-        result={"newCapabilities": ["chat"]},
-    )
-    assert verification.is_intact
+    assert page.acts == [
+        AuditedAct(
+            seq=1,
+            at="2025-08-26T14:00:00.000Z",
+            act=act(),
+            outcome=Outcome.DONE,
+            result={"newCapabilities": ["chat"]},
+        )
+    ]
+    assert page.chain.is_intact
+    assert page.next is None
 
 
 def test_an_act_is_on_the_disk_before_it_is_done(log: AuditLog) -> None:
     log.begin(act())
 
-    (found,), _ = log.read(anything, 10)
+    (found,) = log.read(anything, 10).acts
 
     assert found.outcome is Outcome.UNKNOWN
 
@@ -78,10 +85,107 @@ def test_the_newest_acts_come_first_and_only_those_asked_for(log: AuditLog) -> N
     for number in range(5):
         log.end(log.begin(act(f"agent-{number}")), Outcome.DONE)
 
-    found, verification = log.read(lambda act: act.act.target != "agent-3", 2)
+    page = log.read(lambda act: act.act.target != "agent-3", 2)
 
-    assert [one.act.target for one in found] == ["agent-4", "agent-2"]
-    assert verification.lines == 10
+    assert targets(page.acts) == ["agent-4", "agent-2"]
+    assert page.chain.lines == 10
+
+
+@settings(max_examples=25)
+@given(
+    lines=st.lists(st.sampled_from(["act", "outcome", "crash"]), max_size=30),
+    limit=st.integers(1, 7),
+    block=st.integers(1, 2000),
+)
+def test_pages_from_the_end_hold_each_act_once_with_its_outcome(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], limit: int, block: int
+) -> None:
+    log = AuditLog(tmp_path_factory.mktemp("audit") / "audit.jsonl", at_two_o_clock)
+    open_acts: list[int] = []
+    expected: dict[int, Outcome] = {}
+    for line in lines:
+        if line == "act":
+            open_acts.append(log.begin(act()))
+            expected[open_acts[-1]] = Outcome.UNKNOWN
+        elif line == "crash":
+            with log.path.open("ab") as file:
+                file.write(b'{"seq":')
+        elif open_acts:
+            expected[open_acts[0]] = Outcome.DONE
+            log.end(open_acts.pop(0), Outcome.DONE)
+
+    found: list[AuditedAct] = []
+    before: int | None = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.audit.reading._BLOCK_BYTES", block)
+        while True:
+            page = log.read(anything, limit, before)
+            assert page.chain.is_intact
+            assert len(page.acts) <= limit
+            found += page.acts
+            if page.next is None:
+                break
+            before = page.next
+
+    assert [(one.seq, one.outcome) for one in found] == sorted(expected.items(), reverse=True)
+
+
+def test_a_page_looks_at_so_many_lines_however_few_are_wanted(
+    log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.audit.reading.MOST_LINES", 8)
+    monkeypatch.setattr("gateway.audit.reading.OUTCOME_WITHIN", 2)
+    for number in range(20):
+        log.end(log.begin(act(f"agent-{number}")), Outcome.DONE)
+    looked: list[int] = []
+
+    def is_wanted(one: AuditedAct) -> bool:
+        looked.append(one.seq)
+        return one.act.target == "agent-2"
+
+    pages = [log.read(is_wanted, 5)]
+    while (before := pages[-1].next) is not None:
+        pages.append(log.read(is_wanted, 5, before))
+
+    assert [targets(page.acts) for page in pages if page.acts] == [["agent-2"]]
+    assert len(looked) <= 5 * len(pages)
+
+
+@spec("mcpx admin audit chain")
+def test_a_line_altered_after_it_was_walked_shows_on_its_page(log: AuditLog) -> None:
+    for number in range(5):
+        log.begin(act(f"agent-{number}"))
+    log.path.write_bytes(log.path.read_bytes().replace(b"agent-1", b"agent-9"))
+
+    newest, older = log.read(anything, 2), log.read(anything, 2, before=4)
+
+    assert newest.chain.is_intact
+    assert older.chain.broken_at == 3
+    assert log.read(anything, 5).chain.broken_at == 3
+
+
+@spec("mcpx admin audit chain")
+def test_the_last_line_altered_after_it_was_walked_shows(log: AuditLog) -> None:
+    log.begin(act("agent-1"))
+    log.path.write_bytes(log.path.read_bytes().replace(b"agent-1", b"agent-9"))
+
+    assert not log.read(anything, 1).chain.is_intact
+
+
+def test_a_log_mended_in_its_place_is_whole_again(log: AuditLog) -> None:
+    log.begin(act("agent-1"))
+    log.begin(act("agent-2"))
+    written = log.path.read_bytes()
+    log.path.write_bytes(written.replace(b"agent-1", b"agent-11"))
+    after_restart = AuditLog(log.path, at_two_o_clock)
+    assert after_restart.read(anything, 5).chain.broken_at == 2
+    with pytest.raises(AuditUnavailable, match="broken at line 2"):
+        after_restart.begin(act())
+
+    log.path.write_bytes(written)
+
+    assert after_restart.read(anything, 5).chain.is_intact
+    after_restart.begin(act())
 
 
 def test_only_its_owner_may_read_the_file(log: AuditLog) -> None:
@@ -141,10 +245,10 @@ def test_lines_removed_moved_or_put_between_are_noticed_and_acts_refused(
 def test_a_line_that_only_looks_like_ours_is_none_of_the_log(log: AuditLog, line: bytes) -> None:
     log.path.write_bytes(line.replace(b"PREV", GENESIS.encode()) + b"\n{}\n")
 
-    found, verification = log.read(anything, 10)
+    page = log.read(anything, 10)
 
-    assert (found, verification.broken_at) == ([], 2)
-    assert "no audit line" in verification.why
+    assert (page.acts, page.chain.broken_at) == ([], 2)
+    assert "no audit line" in page.chain.why
 
 
 def test_a_log_cut_off_under_a_running_gateway_refuses_acts(log: AuditLog) -> None:
@@ -155,6 +259,7 @@ def test_a_log_cut_off_under_a_running_gateway_refuses_acts(log: AuditLog) -> No
 
     with pytest.raises(AuditUnavailable, match="cut off"):
         log.begin(act())
+    assert log.read(anything, 5).chain.why == "lines were cut off its end"
 
 
 def test_a_log_goes_on_after_a_restart(log: AuditLog) -> None:
@@ -191,9 +296,9 @@ def test_a_crash_in_the_middle_of_a_line_leaves_it_and_the_log_goes_on(
     assert verify(path).is_intact
     after_crash.begin(act("third"))
 
-    found, verification = after_crash.read(anything, 10)
-    assert verification.is_intact
-    assert {"first", "third"} <= {one.act.target for one in found}
+    page = after_crash.read(anything, 10)
+    assert page.chain.is_intact
+    assert {"first", "third"} <= set(targets(page.acts))
 
 
 @given(st.text())
@@ -248,7 +353,7 @@ def test_a_directory_that_is_not_there_refuses_the_act(tmp_path: Path) -> None:
 
     with pytest.raises(AuditUnavailable):
         log.check()
-    assert log.read(anything, 1)[0] == []
+    assert log.read(anything, 1).acts == []
 
 
 def test_a_link_in_the_place_of_the_log_is_not_followed(tmp_path: Path) -> None:

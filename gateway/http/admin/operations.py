@@ -155,12 +155,15 @@ EXPLAIN: Final = _described(
 READ_AUDIT: Final = _described(
     id="readAudit",
     path="/admin/audit",
-    summary="What admins did through this node, newest first, and whether its log is whole",
+    summary="What admins did through this node, newest first, in pages, and whether its log is whole",
     answer=rest.AuditAnswer,
     parameters=(
         _LIMIT,
         documents.Parameter(
-            "before", "query", "Acts older than this `seq`.", {"type": "integer", "minimum": 1}
+            "before",
+            "query",
+            "Acts older than this `seq`: `next` of the page before.",
+            {"type": "integer", "minimum": 1},
         ),
         _filter("who", "Only this admin's."),
         _filter("what", "Only such acts, as `capabilities.change`."),

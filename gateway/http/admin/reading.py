@@ -17,7 +17,7 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 
 _VERSION_TAG: Final = re.compile(r'"v(\d{1,15})"', re.ASCII)
-_LAST_NUMBER: Final = 10**15
+LAST_NUMBER: Final = 10**15
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -97,7 +97,7 @@ class Query:
         """Return how many items are wanted."""
         return self.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 
-    def number(self, name: str, default: int, least: int, most: int = _LAST_NUMBER) -> int:
+    def number(self, name: str, default: int, least: int, most: int = LAST_NUMBER) -> int:
         """Return a whole number within bounds."""
         text = self._values.get(name)
         if text is None:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from capabilities import Amendment, Revocation, effective
-from gateway.audit import AuditedAct, Verification
+from gateway.audit import AuditedAct, Page
 from gateway.broker.protocol import ParticipantRecord
 from gateway.core import ConnectionRecord, Joined, timestamp
 from gateway.http.admin.rules import Admin, Why, capabilities_of
@@ -166,8 +166,9 @@ def explain_answer(
     )
 
 
-def audit_answer(acts: Iterable[AuditedAct], chain: Verification) -> rest.AuditAnswer:
+def audit_answer(page: Page) -> rest.AuditAnswer:
     """Show acts, and whether the log they stand in is whole."""
+    chain = page.chain
     return rest.AuditAnswer(
         acts=[
             rest.AuditedAnswer(
@@ -183,8 +184,9 @@ def audit_answer(acts: Iterable[AuditedAct], chain: Verification) -> rest.AuditA
                 outcome=one.outcome.value,
                 result=one.result,
             )
-            for one in acts
+            for one in page.acts
         ],
+        next=None if page.next is None else str(page.next),
         chain=rest.ChainAnswer(
             intact=chain.is_intact,
             lines=chain.lines,

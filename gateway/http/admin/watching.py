@@ -14,7 +14,7 @@ from gateway.broker.protocol import Broker, ParticipantRecord
 from gateway.clock import Clock
 from gateway.core import Joined
 from gateway.errors import AuditUnavailable
-from gateway.http.admin.reading import Query, version_tag
+from gateway.http.admin.reading import LAST_NUMBER, Query, version_tag
 from gateway.http.admin.rules import Admin, why
 from gateway.http.admin.showing import (
     Live,
@@ -128,20 +128,19 @@ class Views:
         """`GET /admin/audit`."""
         query = Query(request, ("limit", "before", "who", "what", "target", "topic"))
         who, what, target = query.text("who"), query.text("what"), query.text("target")
-        topic, before = query.topic(), query.number("before", 10**15, 1)
+        topic, before = query.topic(), query.number("before", LAST_NUMBER, 1)
 
         def is_wanted(one: AuditedAct) -> bool:
             return (
-                one.seq < before
-                and who in (None, one.act.who)
+                who in (None, one.act.who)
                 and what in (None, one.act.what)
                 and target in (None, one.act.target)
                 and topic in (None, one.act.topic)
                 and admin.acts_in(one.act.topic)
             )
 
-        acts, chain = await asyncio.to_thread(self._audit.read, is_wanted, query.limit())
-        return answer(audit_answer(acts, chain))
+        page = await asyncio.to_thread(self._audit.read, is_wanted, query.limit(), before)
+        return answer(audit_answer(page))
 
     async def _live(self, admin: Admin) -> Live:
         names = [name for name in await self._broker.topics() if admin.acts_in(name)]
@@ -159,16 +158,16 @@ class Views:
         raise Problem(ProblemCode.PARTICIPANT_UNKNOWN, f"{id[:128]!r} was never here")
 
     async def _acts_on(self, id: str) -> list[AuditedAct]:
-        """Return the changes made to a participant; none when the log cannot be read."""
+        """Return the newest changes made to a participant; none when the log cannot be read."""
         try:
-            acts, _ = await asyncio.to_thread(
+            page = await asyncio.to_thread(
                 self._audit.read,
                 lambda one: one.act.target == id and one.act.what == "capabilities.change",
                 _ACTS_ON_ONE,
             )
         except AuditUnavailable:
             return []
-        return [one for one in acts if one.outcome != "refused"]
+        return [one for one in page.acts if one.outcome != "refused"]
 
 
 def _topics_by_participant(live: Live) -> dict[str, list[str]]:
