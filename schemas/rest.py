@@ -164,7 +164,11 @@ class ParticipantAnswer(_Answer, frozen=True, kw_only=True):
 
     participant_id: str
     capabilities: Annotated[
-        list[str], Meta(description="Its last token's, with the amendments that count in all topics.")
+        list[str],
+        Meta(
+            description="Its last token's, with the amendments that count in all topics; for an admin of "
+            "some topics, of the token's only what that admin could hand out."
+        ),
     ]
     version: int
     seen_at: Annotated[When, Meta(description="Of the last join.")]

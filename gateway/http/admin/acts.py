@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.core import Ended, Joined, timestamp
 from gateway.errors import AuditUnavailable
 from gateway.http.admin.reading import Query, read_body, version_tag, versions_wanted
-from gateway.http.admin.rules import Admin, Promotion, capabilities_of, check_patterns, promote
+from gateway.http.admin.rules import Admin, Promotion, capabilities_of, check_patterns, in_sight, promote
 from gateway.http.admin.showing import answer, closed_connections, revocation_record, when
 from gateway.http.admin.watching import look_at
 from gateway.http.problems import Problem, ProblemCode
@@ -77,8 +77,8 @@ class Acts:
             after = await self._broker.amend(id, amended, now)
             body = rest.CapabilitiesAnswer(
                 participant_id=id,
-                old_capabilities=list(capabilities_of(before, topic, now, bases)),
-                new_capabilities=list(capabilities_of(after, topic, now, bases)),
+                old_capabilities=list(capabilities_of(in_sight(before, admin), topic, now, bases)),
+                new_capabilities=list(capabilities_of(in_sight(after, admin), topic, now, bases)),
                 modified_by=admin.id,
                 modified_at=timestamp(now),
                 topic=topic,

@@ -103,7 +103,7 @@ def promote(
     promotion: Promotion,
     admin: Admin,
     *,
-    live_bases: Iterable[Sequence[str]] = (),
+    live_bases: Sequence[Sequence[str]] = (),
     now: float,
     versions: frozenset[int] | None = None,
 ) -> tuple[Amendment, ...]:
@@ -127,7 +127,11 @@ def promote(
     may_grant = admin.claims.may_grant
     _check_covered(may_grant, promotion.add)
     current = _amendment(record, promotion.topic)
-    amended = _amended(record, current, promotion, _union(record.base, live_bases), now)
+    base = _union(record.base, live_bases)
+    try:
+        amended = _amended(record, current, promotion, base, now)
+    except StillGranted as error:
+        raise _still_granted(error, base, _union(in_sight(record, admin).base, live_bases)) from None
     if _says_the_same(current, amended, now):
         return record.amendments
     others = tuple(amendment for amendment in record.amendments if amendment.topic != promotion.topic)
@@ -154,24 +158,26 @@ def _amended(
         places = [(), *((other,) for other in record.amendments if other.topic is not None)]
     else:
         places = [tuple(other for other in record.amendments if other.topic is None)]
-    try:
-        amended = [
-            amend(
-                start,
-                add=promotion.add,
-                remove=promotion.remove,
-                expires_at=promotion.expires_at,
-                now=now,
-                base=base,
-                others=others,
-            )
-            for others in places
-        ]
-    except StillGranted as error:
-        raise Problem(
-            ProblemCode.STILL_GRANTED, str(error), pattern=error.pattern, granted_by=error.by
-        ) from None
+    amended = [
+        amend(
+            start,
+            add=promotion.add,
+            remove=promotion.remove,
+            expires_at=promotion.expires_at,
+            now=now,
+            base=base,
+            others=others,
+        )
+        for others in places
+    ]
     return amended[0]
+
+
+def _still_granted(error: StillGranted, base: Sequence[str], seen: Sequence[str]) -> Problem:
+    if error.by in base and error.by not in seen:
+        why = f"'{error.pattern}' would still be granted by another pattern, which its token brings"
+        return Problem(ProblemCode.STILL_GRANTED, why, pattern=error.pattern)
+    return Problem(ProblemCode.STILL_GRANTED, str(error), pattern=error.pattern, granted_by=error.by)
 
 
 def handed_out(before: Iterable[Amendment], after: Iterable[Amendment], now: float) -> list[str]:
@@ -213,6 +219,25 @@ def _gains(pattern: str, was: Sequence[Amendment], becomes: Sequence[Amendment],
         if effective(base, new, at) and not effective(base, old, at):
             return True
     return False
+
+
+def in_sight(record: ParticipantRecord, admin: Admin) -> ParticipantRecord:
+    """
+    Return what an admin is shown of a participant.
+
+    One of some topics sees the changes that count there, and of what the last
+    token brought, perhaps for another topic, what it could hand out itself.
+    """
+    if admin.acts_in(None):
+        return record
+    covers = admin.claims.may_grant.covers
+    return replace(
+        record,
+        base=tuple(text for text in record.base if covers(Pattern.parse(text))),
+        amendments=tuple(
+            each for each in record.amendments if each.topic is None or admin.acts_in(each.topic)
+        ),
+    )
 
 
 def capabilities_of(

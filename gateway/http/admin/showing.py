@@ -11,7 +11,7 @@ from capabilities import Amendment, Revocation, effective
 from gateway.audit import AuditedAct, Page
 from gateway.broker.protocol import ParticipantRecord
 from gateway.core import ConnectionRecord, Joined, timestamp
-from gateway.http.admin.rules import Admin, Why, capabilities_of
+from gateway.http.admin.rules import Why, capabilities_of
 from schemas import rest
 
 
@@ -96,18 +96,16 @@ def participant_details(
 
 
 def amended_patterns(
-    amendments: Iterable[Amendment], acts: Sequence[AuditedAct], admin: Admin, now: float
+    amendments: Iterable[Amendment], acts: Sequence[AuditedAct], now: float
 ) -> list[rest.AmendedPattern]:
     """
-    Show what admins changed, in force and in this admin's sight.
+    Show what admins changed and is in force.
 
     `acts`, newest first, are what the audit log says of the participant: the
     newest that names the pattern made the change.
     """
     shown = []
     for amendment in amendments:
-        if amendment.topic is not None and not admin.acts_in(amendment.topic):
-            continue
         for change in amendment.changes:
             if not change.is_live(now):
                 continue

@@ -15,7 +15,7 @@ from gateway.clock import Clock
 from gateway.core import Joined
 from gateway.errors import AuditUnavailable
 from gateway.http.admin.reading import LAST_NUMBER, Query, version_tag
-from gateway.http.admin.rules import Admin, why
+from gateway.http.admin.rules import Admin, in_sight, why
 from gateway.http.admin.showing import (
     Live,
     amended_patterns,
@@ -63,7 +63,9 @@ class Views:
         live = await self._live(admin)
         present = _topics_by_participant(live)
         records = await self._broker.participants()
-        visible = (record for record in records if admin.acts_in(None) or record.id in present)
+        visible = (
+            in_sight(record, admin) for record in records if admin.acts_in(None) or record.id in present
+        )
         page, next = _page({record.id: record for record in visible}, query)
         now = self._clock.now()
         shown = [participant_answer(record, present.get(record.id, []), now) for record in page]
@@ -76,9 +78,7 @@ class Views:
         record = await self._visible(admin, id, live)
         now = self._clock.now()
         acts = await self._acts_on(id)
-        details = participant_details(
-            record, live, amended_patterns(record.amendments, acts, admin, now), now
-        )
+        details = participant_details(record, live, amended_patterns(record.amendments, acts, now), now)
         return answer(details, {"ETag": version_tag(record.version)})
 
     async def topics(self, admin: Admin, request: Request) -> Response:
@@ -121,6 +121,7 @@ class Views:
         if record is None:
             raise Problem(ProblemCode.PARTICIPANT_UNKNOWN, f"{id!r} was never here")
         bases = [join.record.base for join in live.get(topic, ()) if join.record.participant == id]
+        record = in_sight(record, admin)
         verdict = why(record, topic, kind, self._clock.now(), bases)
         return answer(explain_answer(record, topic, verdict, connected=bool(bases)))
 
@@ -147,14 +148,14 @@ class Views:
         return await look_at(self._broker, names)
 
     async def _visible(self, admin: Admin, id: str, live: Live) -> ParticipantRecord:
-        """Return a participant; to an admin of other topics it is as unknown as one who never came."""
+        """Return what is seen of a participant; to an admin of other topics, one who never came."""
         record = await self._broker.participant(id)
         if record is not None and (
             admin.acts_in(None)
             or id in _topics_by_participant(live)
             or any(one.topic is not None and admin.acts_in(one.topic) for one in record.amendments)
         ):
-            return record
+            return in_sight(record, admin)
         raise Problem(ProblemCode.PARTICIPANT_UNKNOWN, f"{id[:128]!r} was never here")
 
     async def _acts_on(self, id: str) -> list[AuditedAct]:

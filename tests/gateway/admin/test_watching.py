@@ -71,6 +71,44 @@ async def test_an_admin_of_some_topics_sees_those_alone(gateway: GatewayUnderTes
     assert explained.status_code == 403
 
 
+@spec("mcpx admin topics of the token")
+async def test_of_a_strangers_token_an_admin_of_some_topics_sees_what_it_could_hand_out(
+    gateway: GatewayUnderTest,
+) -> None:
+    await gateway.join("eve", TOOLS, "chat", topic="dev")
+    lou = gateway.admin("lou", ["chat", "mcp/request:resources/*"], topics=["ops"])
+    everywhere = gateway.admin("ann")
+
+    changed = await gateway.change("eve", {"add": ["mcp/request:resources/read"]}, topic="ops", by=lou)
+    refused = await gateway.change("eve", {"remove": [CALL]}, topic="ops", by=lou)
+    explained = await gateway.get("/admin/explain", by=lou, participant="eve", topic="ops", kind=CALL)
+    shown = await gateway.get("/admin/participants/eve", by=lou)
+    audited = await gateway.get("/admin/audit", by=lou)
+
+    assert changed.json()["oldCapabilities"] == ["chat"]
+    assert changed.json()["newCapabilities"] == ["chat", "mcp/request:resources/read"]
+    assert (refused.status_code, refused.json()["code"]) == (409, "still_granted")
+    assert not explained.json()["granted"]
+    assert shown.json()["capabilities"] == ["chat"]
+    assert not [one.text for one in (changed, refused, explained, shown, audited) if TOOLS in one.text]
+    told = await gateway.change("eve", {"remove": [CALL]}, topic="ops", by=everywhere)
+    assert told.json()["granted_by"] == TOOLS
+
+
+@spec("mcpx admin topics of the token")
+async def test_what_a_participant_holds_in_an_admins_topic_is_shown_whole(gateway: GatewayUnderTest) -> None:
+    await gateway.join("eve", TOOLS, "chat", topic="ops")
+    await gateway.join("eve", "mcp/request:prompts/*", topic="dev")
+    lou = gateway.admin("lou", ["chat"], topics=["ops"])
+
+    changed = await gateway.change("eve", {"remove": ["chat"]}, topic="ops", by=lou)
+    (listed,) = (await gateway.get("/admin/participants", by=lou)).json()["participants"]
+
+    assert changed.json()["oldCapabilities"] == [TOOLS, "chat"]
+    assert changed.json()["newCapabilities"] == [TOOLS]
+    assert listed["capabilities"] == []
+
+
 async def test_one_participant_is_shown_with_each_connection_and_what_it_may_do(
     gateway: GatewayUnderTest,
 ) -> None:
