@@ -2,7 +2,7 @@
 
 from participants.approver.approver import Approver, fingerprint_of
 from participants.approver.book import Counts, RuleBook
-from participants.approver.errors import RuleRefused, RulesUnreadable
+from participants.approver.errors import RuleRefused, RulesNotKept, RulesUnreadable
 from participants.approver.rules import Asked, Effect, Rule, Verdict, decide, fault_of_rule
 from participants.approver.store import MemoryRules, RuleFile, RuleStore
 
@@ -17,6 +17,7 @@ __all__ = [
     "RuleFile",
     "RuleRefused",
     "RuleStore",
+    "RulesNotKept",
     "RulesUnreadable",
     "Verdict",
     "decide",

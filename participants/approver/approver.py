@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -17,7 +17,8 @@ from capabilities import EMPTY
 from participants.answering import Request
 from participants.approver.book import RuleBook, rule_as_json
 from participants.approver.desk import NAMES, TOOLS, asked_from, listed, rule_from
-from participants.approver.errors import RuleRefused
+from participants.approver.errors import RuleRefused, RulesNotKept
+from participants.approver.keeping import Keeper
 from participants.approver.rules import Asked, Effect, Rule, Verdict
 from participants.approver.store import RuleStore
 from participants.client import Participant
@@ -34,8 +35,12 @@ from schemas import JsonObject, KindError
 
 _log: Final = logging.getLogger(__name__)
 
-LIST_WITHIN_S: Final = 10.0
+PATIENCE_S: Final = 10.0
 WORKING_AT_ONCE: Final = 32
+FOR_ONE_TARGET: Final = 8
+"""Proposals that are worked on at once for one target: one that does not answer holds up no other."""
+WAITING: Final = 1_000
+"""Proposals that wait for their turn; further ones are left to people."""
 _REMEMBERED: Final = 10_000
 _MOST_PAGES: Final = 16
 
@@ -49,12 +54,28 @@ class Approver:
     says so, and nothing happens twice.
     """
 
-    def __init__(self, me: Participant, store: RuleStore, *, clock: Callable[[], float]) -> None:
-        """`clock` returns Unix seconds."""
-        self._me, self._store, self._clock = me, store, clock
+    def __init__(
+        self,
+        me: Participant,
+        store: RuleStore,
+        *,
+        clock: Callable[[], float],
+        patience: float = PATIENCE_S,
+    ) -> None:
+        """
+        `clock` returns Unix seconds.
+
+        `patience`: seconds for the store to keep what has changed, and for a
+        server to say what its tools are. What takes longer is left to people.
+        """
+        self._me, self._clock, self._patience = me, clock, patience
         self._book: RuleBook = store.load()
+        self._keeper = Keeper(store, self._book, patience)
         self._handled: OrderedDict[str, None] = OrderedDict()
-        self._working: set[asyncio.Task[None]] = set()
+        self._waiting: OrderedDict[str, tuple[Proposal, str]] = OrderedDict()
+        """By id, with whom it would be for."""
+        self._working: dict[asyncio.Task[None], str] = {}
+        """With whom it is for."""
 
     @property
     def book(self) -> RuleBook:
@@ -68,31 +89,51 @@ class Approver:
         proposal = event.proposal
         if proposal.proposer == self._me.id or proposal.id in self._handled:
             return
-        if len(self._working) >= WORKING_AT_ONCE:
+        target = self._target_of(proposal)
+        if target is None:
+            return
+        if len(self._waiting) >= WAITING:
             _log.warning("proposal.left", extra={"proposal": proposal.id, "reason": "busy"})
             return  # a person can still decide
         self._handled[proposal.id] = None
         if len(self._handled) > _REMEMBERED:
             self._handled.popitem(last=False)
-        task = asyncio.create_task(self._settle(proposal), name="approver.settle")
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        self._waiting[proposal.id] = (proposal, target)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Work on what waits, the oldest first, as far as there is room for its target."""
+        busy = Counter(self._working.values())
+        for id, (proposal, target) in list(self._waiting.items()):
+            if len(self._working) >= WORKING_AT_ONCE:
+                return
+            if busy[target] < FOR_ONE_TARGET:
+                busy[target] += 1
+                del self._waiting[id]
+                task = asyncio.create_task(self._settle(proposal, target), name="approver.settle")
+                self._working[task] = target
+                task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._working[task]
+        if self._waiting:
+            self._begin()
 
     async def close(self) -> None:
         """Stop what runs."""
+        self._waiting.clear()
         working = list(self._working)
         for task in working:
             task.cancel()
         if working:
             await asyncio.wait(working)
+        await self._keeper.close()
 
     # Proposals
 
-    async def _settle(self, proposal: Proposal) -> None:
+    async def _settle(self, proposal: Proposal, target: str) -> None:
         try:
-            target = self._target_of(proposal)
-            if target is not None:
-                await self._judge(proposal, target)
+            await self._judge(proposal, target)
         except ProposalSettled:
             self._book.counts.failed += 1  # somebody was first: nothing is left to do
         except ParticipantError as error:
@@ -129,7 +170,7 @@ class Approver:
         if verdict.effect is not Effect.ASK and not self._me.capabilities.grants(request):
             return  # it holds no more than it was given, whatever its rules say
         self._book.use(verdict)
-        self._store.save(self._book)  # before the effect: a use that is counted twice harms nobody
+        await self._keeper.keep()  # before the effect: a use that is counted twice harms nobody
         match verdict.effect:
             case Effect.DENY:
                 await self._me.reject(proposal, "policy", verdict.reason)
@@ -165,7 +206,7 @@ class Approver:
             for _ in range(_MOST_PAGES):
                 params: JsonObject = {"cursor": cursor} if cursor else {}
                 outcome = await self._me.request(
-                    target, "tools/list", params, timeout=LIST_WITHIN_S, mode="request"
+                    target, "tools/list", params, timeout=self._patience, mode="request"
                 )
                 listed: Any = outcome.result.get("tools")
                 for tool in cast("list[object]", listed) if isinstance(listed, list) else ():
@@ -202,7 +243,7 @@ class Approver:
             raise RequestFailed(INVALID_PARAMS, "`arguments` is an object")
         try:
             told = await self._work(str(name), cast("JsonObject", arguments), request.sender)
-        except RuleRefused as refused:
+        except (RuleRefused, RulesNotKept) as refused:
             return {"content": [{"type": "text", "text": str(refused)}], "isError": True}
         text = json.dumps(told, ensure_ascii=False)
         return {"content": [{"type": "text", "text": text}], "structuredContent": told}
@@ -239,7 +280,7 @@ class Approver:
                 return listed(self._book, now)
             case "rules_remove":
                 removed = self._book.remove(str(said.get("id")))
-                self._store.save(self._book)
+                await self._keeper.keep()  # it is gone at once; if this fails it may be back after a restart
                 return {"removed": removed}
             case "rules_test":
                 asked = asked_from(said, None)
@@ -262,7 +303,11 @@ class Approver:
                 )
             rule = replace(rule, fingerprint=pinned)
         made = self._book.add(rule, self._clock())
-        self._store.save(self._book)
+        try:
+            await self._keeper.keep()
+        except RulesNotKept:
+            self._book.remove(made.id)
+            raise
         _log.info("rule.added", extra={"rule": made.id, "author": author, "effect": str(made.effect)})
         return made
 

@@ -75,6 +75,10 @@ class RuleBook:
         """Drop rules that mean nothing any more."""
         self.rules = {id: rule for id, rule in self.rules.items() if rule.is_live(now)}
 
+    def copy(self) -> RuleBook:
+        """The book as it is now."""
+        return RuleBook(dict(self.rules), replace(self.counts), self.last_id)
+
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules.values())
 

@@ -5,6 +5,7 @@ What can go wrong with rules.
       ParticipantError
         RuleRefused        it cannot be a rule, or its author may not make it
         RulesUnreadable    what is stored is no list of rules
+        RulesNotKept       the store failed, or hangs
 """
 
 from __future__ import annotations
@@ -32,3 +33,14 @@ class RulesUnreadable(ParticipantError):
 
     def __str__(self) -> str:
         return f"The rules in {self.where} cannot be read: {self.why}"
+
+
+class RulesNotKept(ParticipantError):
+    """The store failed, or hangs: nothing is allowed on the strength of what may be forgotten."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The rules could not be kept: {self.why}"

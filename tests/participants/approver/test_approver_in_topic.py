@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from participants import Participant, ProposalRejected, ProposalSeen, Request, RequestFailed
-from participants.approver import Approver, MemoryRules
+from participants.approver import Approver, MemoryRules, RuleBook, RuleStore
 from tests.gateway_process import GatewayProcess, running_gateway
 
 SOON = 15
@@ -48,7 +48,7 @@ async def joined(gateway: GatewayProcess, id: str, *capabilities: str) -> AsyncI
 
 @asynccontextmanager
 async def topic(
-    gateway: GatewayProcess, *rights: str
+    gateway: GatewayProcess, *rights: str, store: RuleStore | None = None
 ) -> AsyncIterator[tuple[Files, Approver, Participant, Participant]]:
     """Files, an approver with these rights, a person, and an agent that may only propose."""
     files = Files()
@@ -59,7 +59,7 @@ async def topic(
             joined(gateway, "ann") as ann,
             joined(gateway, "agent", "mcp/proposal:*", "chat") as agent,
         ):
-            approver = Approver(me, MemoryRules(), clock=time.time)
+            approver = Approver(me, store or MemoryRules(), clock=time.time)
             me.on_request(approver.answer)
             events = me.events()
 
@@ -85,9 +85,8 @@ async def asked(person: Participant, tool_name: str, /, **arguments: Any) -> dic
 
 
 async def allow(person: Participant, **more: Any) -> dict[str, Any]:
-    return await asked(
-        person, "rules_add", effect="allow", proposer="agent", target="files", tool="write", **more
-    )
+    rule = {"effect": "allow", "proposer": "agent", "target": "files", "tool": "write", **more}
+    return await asked(person, "rules_add", **rule)
 
 
 def write(path: str) -> dict[str, Any]:
@@ -195,3 +194,43 @@ async def test_when_two_decide_at_once_it_runs_once(gateway: GatewayProcess) -> 
         await asyncio.gather(ann.fulfill(proposal, timeout=SOON), asking, return_exceptions=True)
 
         assert files.done == [{"path": "a"}]
+
+
+class FullDisk(MemoryRules):
+    """Keeps nothing."""
+
+    def save(self, book: RuleBook) -> None:
+        raise OSError(28, "No space left on device")
+
+
+async def test_a_rule_that_cannot_be_kept_is_not_made(gateway: GatewayProcess) -> None:
+    async with topic(gateway, store=FullDisk()) as (_, approver, ann, _):
+        with pytest.raises(RequestFailed, match="No space left"):
+            await allow(ann)
+
+        assert list(approver.book) == []
+
+
+async def test_a_server_that_does_not_list_its_tools_holds_up_no_proposal_for_another(
+    gateway: GatewayProcess,
+) -> None:
+    async with topic(gateway) as (_, approver, ann, agent), joined(gateway, "mute") as mute:
+        hung = asyncio.Event()
+
+        async def answer(request: Request) -> dict[str, Any]:
+            if hung.is_set():
+                await asyncio.Event().wait()
+            return {"tools": [{"name": "write", "inputSchema": {"type": "object"}}]}
+
+        mute.on_request(answer, concurrency=64)
+        await allow(ann)
+        await allow(ann, target="mute")
+        hung.set()
+        waiting = [asyncio.create_task(agent.request("mute", "tools/call", write(f"{n}"))) for n in range(40)]
+        outcome = await agent.request("files", "tools/call", write("a"), timeout=5)
+        assert outcome.fulfilled_by == "approver"
+        assert not any(each.done() for each in waiting)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert approver.book.counts.failed == 0
