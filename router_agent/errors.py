@@ -5,6 +5,7 @@ What can go wrong for a router.
       RouterError
         CasesRefused       a file of cases cannot be used
         ModelUnavailable   a model cannot be loaded, or gave up
+        DemoUnavailable    something that the demonstration needs is not installed
         StrategyRefused    a strategy cannot work with the models that were named for it
         IntentRefused      an intent is not taken: too long, too many, not now
 """
@@ -52,6 +53,17 @@ class StrategyRefused(RouterError):
 
     def __str__(self) -> str:
         return f"The strategy {self.strategy} {self.why}"
+
+
+class DemoUnavailable(RouterError):
+    """Something that the demonstration needs is not installed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The demonstration cannot be played: {self.why}"
 
 
 class IntentRefused(RouterError):

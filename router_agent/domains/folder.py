@@ -1,0 +1,108 @@
+"""A folder that a server was given: what lies in it, and nothing outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+MOST_BYTES: Final = 256 * 1024
+"""Of one file, read or written."""
+
+
+class Folder:
+    """Finds, reads and writes the regular files of one folder; hidden ones count as not there."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Take an existing folder.
+
+        Raises:
+            NotADirectoryError: it is none.
+        """
+        self.path = path.resolve()
+        if not self.path.is_dir():
+            raise NotADirectoryError(str(path))
+
+    def inside(self, name: str) -> Path:
+        """
+        Return the path of what a caller named, relative to the folder or absolute.
+
+        Raises:
+            ToolError: it leads outside, by `..` or by a link, or to something hidden, such as `.git`.
+        """
+        try:
+            path = (self.path / name).resolve()
+            within = path.relative_to(self.path)
+        except (ValueError, OSError, RuntimeError):  # a NUL, a name too long, links in a circle
+            raise ToolError(f"'{name[:200]}' is outside of the folder that this server was given") from None
+        if any(part.startswith(".") for part in within.parts):
+            raise ToolError(f"'{name[:200]}' is hidden, and not for this server")
+        return path
+
+    def name_of(self, path: Path) -> str:
+        """Return a path in the folder as callers name it."""
+        return path.relative_to(self.path).as_posix()
+
+    def files(self, below: str = ".", pattern: str = "**/*") -> Iterator[Path]:
+        """Yield the regular files below a folder in order, by their real paths."""
+        start = self.inside(below)
+        if not start.is_dir():
+            raise ToolError(f"'{below[:200]}' is no folder")
+        for path in sorted(start.glob(pattern)):
+            hidden = any(part.startswith(".") for part in path.relative_to(self.path).parts)
+            if not hidden and path.is_file() and not path.is_symlink():
+                yield path
+
+    def read(self, name: str) -> str:
+        """
+        Return a file's text.
+
+        Raises:
+            ToolError: it is not there, no regular file, no text in UTF-8, or too large.
+        """
+        path = self.inside(name)
+        if not path.is_file():
+            raise ToolError(f"There is no file '{name[:200]}'")
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+            if len(data) > MOST_BYTES:
+                raise ToolError(f"'{name[:200]}' has more than {MOST_BYTES} bytes")
+            return data.decode()
+        except OSError as error:
+            raise ToolError(f"'{name[:200]}' cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise ToolError(f"'{name[:200]}' is no text") from None
+
+    def write(self, name: str, text: str) -> Path:
+        """
+        Write a file's text, over what was there; folders on its way are made.
+
+        Raises:
+            ToolError: the text is too large, or the name is a folder's.
+        """
+        path = self.inside(name)
+        data = text.encode()
+        if len(data) > MOST_BYTES:
+            raise ToolError(f"A file may have {MOST_BYTES} bytes here, and these are {len(data)}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            raise ToolError(f"'{name[:200]}' cannot be written: {error.strerror}") from error
+        return path
+
+    def delete(self, name: str) -> None:
+        """
+        Delete a file.
+
+        Raises:
+            ToolError: it is not there, or no regular file.
+        """
+        path = self.inside(name)
+        if not path.is_file():
+            raise ToolError(f"There is no file '{name[:200]}'")
+        path.unlink()
