@@ -1,4 +1,4 @@
-"""Rules are kept beside the event loop: a store that hangs or fails lets nothing through and holds nobody up."""
+"""Rules are kept beside the event loop: a store that hangs or fails lets nothing through."""
 
 from __future__ import annotations
 
@@ -73,18 +73,21 @@ async def test_a_store_that_hangs_is_not_waited_for_and_keeps_the_newest_in_the_
         with pytest.raises(RulesNotKept, match=r"within 0\.01 s"):
             await keeper.keep()
     disk.let_go.set()
-    await Keeper(disk, book, patience=5.0).keep()
+    is_kept = False
     async with asyncio.timeout(5):
-        while len(disk.kept) < 3:
-            await asyncio.sleep(0)
+        while not is_kept:
+            try:
+                await keeper.keep()
+                is_kept = True
+            except RulesNotKept:
+                continue  # a hundredth of a second is little
     await keeper.close()
 
-    assert max(disk.kept) == 3
+    assert disk.kept[0] == 1
+    assert disk.kept[-1] == 3
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), KeyError(), RuntimeError("broken")]
-)
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyError(), RuntimeError("x")])
 async def test_a_store_that_fails_says_so_to_who_asked(disk: Disk, error: Exception) -> None:
     keeper = Keeper(disk, RuleBook(), patience=5.0)
     disk.error = error
