@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from tests.faults import node_faults, redis_faults, surroundings
+from tests.faults import dependencies, node_faults, redis_faults, surroundings
 from tests.faults.scale import Scale
 from tests.faults.stage import Stage
 from tests.faults.talk import Outcome
@@ -28,5 +28,8 @@ FAULTS: Final[tuple[tuple[str, Fault], ...]] = (
     ("X12", surroundings.x12_nothing_can_be_written),
     ("X13", redis_faults.x13_half_a_redis_each),
     ("X14", surroundings.x14_keys_do_not_come),
+    ("X14b", dependencies.x14_model_fails),
+    ("X14c", dependencies.x14_rules_stall),
+    ("X14d", dependencies.x14_server_hangs),
     ("X15", surroundings.x15_bad_configuration),
 )

@@ -29,6 +29,8 @@ class Scale:
     """X10: how long the clock stays wrong; longer than a node's lease in full."""
     halves: tuple[float, ...]
     """X13: how long one node and then the other sees no Redis."""
+    patience_s: float
+    """X14: how long is waited for what hangs."""
 
 
 FULL: Final = Scale(
@@ -41,6 +43,7 @@ FULL: Final = Scale(
     crowd_topics=20,
     lease_s=12,
     halves=(1, 3, 12, 2, 5),
+    patience_s=3,
 )
 SHORT: Final = Scale(
     outages_s=(1,),
@@ -52,4 +55,5 @@ SHORT: Final = Scale(
     crowd_topics=3,
     lease_s=1,
     halves=(1, 2),
+    patience_s=0.5,
 )
