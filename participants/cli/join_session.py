@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from participants.cli.commands import (
     Approve,
@@ -26,6 +26,9 @@ from participants.client import Disconnected, EventStream, Participant
 from participants.conversation import Proposal
 from participants.errors import Closed
 from schemas import JsonObject, McpxError
+
+MOST_UNDER_WAY: Final = 1000
+"""Commands; the next line waits until one of them is done."""
 
 
 class Session:
@@ -66,6 +69,9 @@ class Session:
 
     async def _read(self) -> None:
         async for line in stdin_lines():
+            if isinstance(line, UsageRefused):
+                self._voice.fail(None, line)
+                continue
             try:
                 command, tag = self._voice.parse(line)
             except UsageRefused as error:
@@ -74,6 +80,8 @@ class Session:
             if isinstance(command, Quit):
                 return
             if command is not None:
+                while len(self._under_way) >= MOST_UNDER_WAY:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
                 task = asyncio.create_task(self._do(command, tag), name="join.command")
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
