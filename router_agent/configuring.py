@@ -39,7 +39,10 @@ def read_models(path: Path, env: Mapping[str, str] = os.environ) -> dict[str, Re
 def _opened(name: str, said: Any, env: Mapping[str, str]) -> ReasoningModel:
     if not isinstance(said, dict):
         raise ModelUnavailable(name, "it is no table")
-    key = env.get(str(said.get("key_env", "")), "")
+    named = str(said.get("key_env", ""))
+    key = env.get(named, "")
+    if named and not key:
+        raise ModelUnavailable(name, f"{named}, which is to hold its key, is not set")
     try:
         match said.get("kind"):
             case "openai":
@@ -48,7 +51,9 @@ def _opened(name: str, said: Any, env: Mapping[str, str]) -> ReasoningModel:
                 )
                 return OpenAIModel(client, str(said["model"]))
             case "anthropic":
-                client = import_module("anthropic").AsyncAnthropic(api_key=key)
+                client = import_module("anthropic").AsyncAnthropic(
+                    api_key=key or "none", base_url=said.get("base_url")
+                )
                 return AnthropicModel(client, str(said["model"]))
             case "llama":
                 llama = import_module("llama_cpp").Llama
@@ -56,6 +61,8 @@ def _opened(name: str, said: Any, env: Mapping[str, str]) -> ReasoningModel:
             case kind:
                 raise ModelUnavailable(name, f"its kind is openai, anthropic or llama, not {kind!r}")
     except ImportError as error:
-        raise ModelUnavailable(name, f"{error}; install the client that it needs") from error
+        raise ModelUnavailable(
+            name, f"{error}; install the extra [harness], or [router] for a llama"
+        ) from error
     except (KeyError, ValueError, OSError) as error:
         raise ModelUnavailable(name, str(error)) from error

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
+from functools import partial
 from typing import Any
 
 from router_agent.harness import Turn
+from router_agent.workers import Workers
 
 
 class OpenAIModel:
-    """A model behind an `AsyncOpenAI` client, or one that speaks the same (extra `openai`)."""
+    """A model behind an `AsyncOpenAI` client, or one that speaks the same (extra `harness`)."""
 
     def __init__(self, client: Any, model: str, **options: Any) -> None:
         """`options` go with each request, such as `temperature`."""
@@ -34,7 +36,7 @@ class OpenAIModel:
 
 
 class AnthropicModel:
-    """A model behind an `AsyncAnthropic` client (extra `anthropic`)."""
+    """A model behind an `AsyncAnthropic` client (extra `harness`)."""
 
     def __init__(self, client: Any, model: str, *, max_tokens: int = 4096, **options: Any) -> None:
         """`options` go with each request."""
@@ -52,24 +54,38 @@ class AnthropicModel:
 
 
 class LlamaModel:
-    """A local model by llama-cpp-python; each piece is computed in a thread."""
+    """A local model by llama-cpp-python, on a thread of its own; conversations take turns."""
 
     def __init__(self, llama: Any, **options: Any) -> None:
-        """`llama` is a `llama_cpp.Llama`, used by nobody else meanwhile."""
+        """`llama` is a `llama_cpp.Llama`, used by nobody else; `options` go with each completion."""
         self._llama, self._options = llama, options
+        self._workers = Workers("reasoning")
+        self._turn = asyncio.Lock()
 
     async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
         """Yield the text deltas of one completion."""
         messages = [{"role": "system", "content": system}] + [
             {"role": turn.role, "content": turn.text} for turn in merged(turns)
         ]
-        chunks = await asyncio.to_thread(
-            self._llama.create_chat_completion, messages=messages, stream=True, **self._options
-        )
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-            text = chunk["choices"][0]["delta"].get("content")
-            if text:
-                yield text
+
+        def begin() -> Generator[Any]:
+            chunks: Generator[Any] = self._llama.create_chat_completion(
+                messages=messages, stream=True, **self._options
+            )
+            return chunks
+
+        async with self._turn:  # it has one text in its memory
+            chunks = await asyncio.wrap_future(self._workers.submit(begin))
+            try:
+                while (
+                    chunk := await asyncio.wrap_future(self._workers.submit(partial(next, chunks, None)))
+                ) is not None:
+                    text = chunk["choices"][0]["delta"].get("content")
+                    if text:
+                        yield text
+            finally:
+                # Behind the piece that may be under way: a generator that runs cannot be closed.
+                self._workers.submit(chunks.close)
 
 
 def merged(turns: Sequence[Turn]) -> list[Turn]:

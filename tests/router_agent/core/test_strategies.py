@@ -25,7 +25,7 @@ class Writer:
     answers: Sequence[tuple[str, Mapping[str, Any]]]
     shown: list[str] = field(default_factory=list)
 
-    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    def write(self, intent: Intent, tools: Sequence[Tool]) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
         self.shown = [one.name for one in tools]
         return self.answers
 

@@ -8,6 +8,7 @@ MISSING = [name for name in ("llama_cpp", "gguf", "numpy") if find_spec(name) is
 collect_ignore = (
     [
         "test_llama.py",
+        "test_llama_reasoning.py",
         "test_encoder.py",
         "test_shipped.py",
         "test_decoding.py",
