@@ -208,7 +208,7 @@ _MARKS: Final = (
             r"\b(?:https?|ftp|wss?)://[^\s\"'<>]+[^\s\"'<>.,;:!?)]|\bwww\.[\w.-]+\.\w{2,}(?:/[^\s,;]*)?"
         ),
     ),
-    (Look.EMAIL, re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
+    (Look.EMAIL, re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+")),
     (
         Look.QUOTED,
         re.compile(
@@ -219,22 +219,22 @@ _MARKS: Final = (
     (
         Look.PATH,
         re.compile(
-            r"(?<![\w/])(?:[A-Za-z]:[\\/]|~?/|\.{1,2}/)[\w\-.\\/~]*\w/?|\b[\w-]+(?:/[\w.-]+)+\b|\b[\w-]+\.(?:csv|txt|json|py|md|pdf|docx?|xlsx?|png|jpe?g|gif|mp[34]|html?|xml|ya?ml|zip|log|sh|js|ts|db|ics|sql|ini|toml|cfg|c|h|java|go|rs)\b"
+            r"(?<![\w/])(?:[A-Za-z]:[\\/]|~?/|\.{1,2}/)[\w\-.\\/~]*\w/?|\b(?<!\w-)[\w-]++(?:/[\w.-]+)+\b|\b(?<!\w-)[\w-]++\.(?:csv|txt|json|py|md|pdf|docx?|xlsx?|png|jpe?g|gif|mp[34]|html?|xml|ya?ml|zip|log|sh|js|ts|db|ics|sql|ini|toml|cfg|c|h|java|go|rs)\b"
         ),
     ),
     (
         Look.FORMULA,
         re.compile(
             r"(?:\b[fgy]\(?[a-z]?\)?\s?=\s?)?"
-            r"(?<![\w.])((?:\d*\.?\d*\s?[*]?\s?[a-z](?:\s?(?:\^|\*\*)\s?\d+|[²³])?|\d+(?:\.\d+)?)"
-            r"(?:\s?[-+*/]\s?(?:\d*\.?\d*\s?[*]?\s?[a-z](?:\s?(?:\^|\*\*)\s?\d+|[²³])?|\d+(?:\.\d+)?))+)(?![\w])"
+            r"(?<![\w.])((?:(?:\d+(?:\.\d*)?|\.\d*)?\s?[*]?\s?[a-z](?:\s?(?:\^|\*\*)\s?\d+|[²³])?|\d+(?:\.\d+)?)"
+            r"(?:\s?[-+*/]\s?(?:(?:\d+(?:\.\d*)?|\.\d*)?\s?[*]?\s?[a-z](?:\s?(?:\^|\*\*)\s?\d+|[²³])?|\d+(?:\.\d+)?))+)(?![\w])"
             r"|(?<![\w.])(\d*[a-z](?:\^|\*\*)\d+)(?![\w])"
         ),
     ),
     (
         Look.CODE,
         re.compile(
-            r"#?\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])[\w-]+\b|\b[a-z\d]+(?:_[a-z\d]+)+\b|\b[A-Z\d]+(?:[_-][A-Z\d]+)+\b"
+            r"#?\b(?<!\w-)(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])[\w-]+\b|\b[a-z\d]+(?:_[a-z\d]+)+\b|\b[A-Z\d]+(?:[_-][A-Z\d]+)+\b"
             r"|\b[a-z]+[A-Z]\w*\b|\b[A-Z]{2,6}\b|\b\d+(?:\.\d+){2,3}\b|#[\da-fA-F]{6}\b"
         ),
     ),

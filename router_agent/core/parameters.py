@@ -6,15 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 from router_agent.core.language.stems import stem
 from router_agent.core.language.words import parts_of, stems_of
+from router_agent.core.untrusted import clean
 from router_agent.models.reading import kind_of
 
 _DEEPEST: Final = 4
 _MOST: Final = 128
 """Leaves of one tool that are filled; a schema with more keeps its first."""
+_MOST_CHOICES: Final = 512
+"""Values of one enum that are looked for in an intent."""
+_LONGEST_NAME: Final = 128
+"""Characters of a property's name; one with a longer name is passed over."""
 _EXAMPLE: Final = re.compile(
     r"\(?\b(?:e\.g\.|eg\.|for example|such as|example:|examples:|like)\s*,?:?\s*(.{2,160})", re.IGNORECASE
 )
@@ -30,6 +36,7 @@ class Parameter:
     kind: str
     """JSON Schema's type: string, integer, number, boolean, array or object."""
     description: str = ""
+    """Cleaned; untrusted all the same."""
     choices: tuple[Any, ...] = ()
     """An enum's values, `null` left out; of the elements where `kind` is array."""
     required: bool = False
@@ -71,6 +78,12 @@ class Parameter:
             return ()
         return tuple(next(filter(None, one.groups())) for one in _QUOTED.finditer(found.group(1)))
 
+    @cached_property
+    def format(self) -> str:
+        """The format that its schema declares, such as `"date"`; empty without one."""
+        declared = self.schema.get("format")
+        return declared if isinstance(declared, str) else ""
+
     def says(self, *words: str) -> bool:
         """Whether its name or description has one of these words or parts of words."""
         said = self._said
@@ -91,7 +104,7 @@ class Parameter:
 
 def parameters_of(schema: Mapping[str, Any]) -> list[Parameter]:
     """Flatten a JSON Schema of an object to the leaves that an intent can fill, in order."""
-    return list(_leaves(schema, (), required=True, depth=0))[:_MOST]
+    return list(islice(_leaves(schema, (), required=True, depth=0), _MOST))
 
 
 def _leaves(
@@ -100,7 +113,7 @@ def _leaves(
     properties, wanted = schema.get("properties"), schema.get("required")
     wanted = wanted if isinstance(wanted, list) else []
     for name, inner in (properties if isinstance(properties, Mapping) else {}).items():
-        if not isinstance(inner, Mapping):
+        if not isinstance(inner, Mapping) or len(name) > _LONGEST_NAME:
             continue
         must = required and name in wanted
         if isinstance(inner.get("properties"), Mapping) and inner["properties"] and depth < _DEEPEST:
@@ -115,8 +128,10 @@ def _leaves(
         yield Parameter(
             (*path, str(name)),
             kind,
-            str(inner.get("description") or ""),
-            tuple(one for one in values if one is not None) if isinstance(values, list) else (),
+            clean(str(inner.get("description") or "")),
+            tuple(one for one in values[:_MOST_CHOICES] if one is not None)
+            if isinstance(values, list)
+            else (),
             required=must,
             item_kind=kind_of(items) if items else "string",
             schema=inner,

@@ -11,8 +11,9 @@ MOST_TEXT: Final = 2_048
 """Characters of a description that are looked at; a longer one is cut."""
 
 # What models read as structure: left in a description, it could close the list of tools and begin an order.
+# Each becomes a space, which none of them holds: so what is left never forms another, and one pass is enough.
 _CONTROL_TOKENS: Final = re.compile(
-    r"<\|[^|>]{0,40}\|>|</?(?:bos|eos|pad|unk|mask|escape|s)>|</?(?:start|end)_(?:of_turn|function_\w{1,24})>"
+    r"<\||\|>|</?(?:bos|eos|pad|unk|mask|escape|s)>|</?(?:start|end)_(?:of_turn|function_\w{1,24})>"
     r"|\[/?INST\]|<</?SYS>>",
     re.IGNORECASE,
 )
@@ -22,11 +23,9 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cs"})
 
 def clean(text: str, most: int = MOST_TEXT) -> str:
     """Make untrusted text harmless to read: no control characters or tokens, one space, a limit."""
-    text = unicodedata.normalize("NFC", text[: most * 2])
-    while (plain := _CONTROL_TOKENS.sub(" ", text)) != text:  # what is left may form another
-        text = plain
-    letters = (" " if unicodedata.category(one) in _UNSEEN else one for one in text)
-    return " ".join("".join(letters).split())[:most]
+    letters = unicodedata.normalize("NFC", text[: most * 2])
+    text = "".join(" " if unicodedata.category(one) in _UNSEEN else one for one in letters)
+    return " ".join(_CONTROL_TOKENS.sub(" ", text).split())[:most].rstrip()
 
 
 def harmless(text: str) -> str:

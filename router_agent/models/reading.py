@@ -106,12 +106,18 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     Without a type, an enum decides by its first value; anything else reads as a string.
     """
     declared = schema.get("type")
-    options = schema.get("anyOf") or schema.get("oneOf") or []
-    named = declared if isinstance(declared, list) else [declared]
-    named += [option.get("type") for option in options if isinstance(option, Mapping)]
+    options = schema.get("anyOf") or schema.get("oneOf")
+    named = [
+        *(declared if isinstance(declared, list) else [declared]),
+        *(
+            one.get("type")
+            for one in (options if isinstance(options, list) else ())
+            if isinstance(one, Mapping)
+        ),
+    ]
     for kind in named:
-        if kind in _KINDS:
-            return str(kind)
+        if isinstance(kind, str) and kind in _KINDS:
+            return kind
     match schema.get("enum"):
         case [bool(), *_]:
             return "boolean"

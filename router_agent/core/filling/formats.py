@@ -43,9 +43,9 @@ def wants_moment(parameter: Parameter) -> bool:
 
 def wants_day(parameter: Parameter) -> bool:
     """Whether it takes a day, perhaps with a time."""
-    if parameter.schema.get("format") in {"date", "date-time"}:
+    if parameter.format in {"date", "date-time"}:
         return True
-    if parameter.schema.get("format") == "time":
+    if parameter.format == "time":
         return False
     if parameter.named(*_DATE_NAMES) and not parameter.named("days", "range", "format", "type", "id"):
         return True
@@ -56,7 +56,7 @@ def wants_day(parameter: Parameter) -> bool:
 
 def wants_time(parameter: Parameter) -> bool:
     """Whether it takes a time of the day."""
-    if parameter.schema.get("format") in {"time", "date-time"}:
+    if parameter.format in {"time", "date-time"}:
         return True
     if parameter.named("timezone", "zone", "period", "frame", "range", "times", "limit", "format", "type"):
         return False
@@ -85,7 +85,7 @@ def write(moment: Moment, parameter: Parameter, said: str) -> str:
     if sample and sample["us"]:
         return f"{day:%m/%d/%Y}"
     clock = moment.time
-    if parameter.schema.get("format") == "date-time" or (sample and sample["t"]):
+    if parameter.format == "date-time" or (sample and sample["t"]):
         mark = (sample and sample["t"]) or "T"
         zone = "Z" if sample is None or sample["z"] else ""
         return f"{day:%Y-%m-%d}{mark}{clock or '00:00:00'}{zone}"
@@ -116,7 +116,7 @@ def _write_time(moment: Moment, parameter: Parameter, said: str, sample: re.Matc
     layout = _CLOCK_LAYOUT.search(parameter.description)
     if layout:
         return f"{clock:%H:%M:%S}" if layout["seconds"] else f"{clock:%H:%M}"
-    if parameter.schema.get("format") == "time":
+    if parameter.format == "time":
         return f"{clock:%H:%M:%S}"
     if sample and sample["half"]:
         return f"{clock.hour % 12 or 12}:{clock:%M} {clock:%p}"

@@ -143,9 +143,9 @@ _ALL: Final = (ADDRESS, URL, PATH, FORMULA, CODE, PLACE, PERSON, ORGANISATION, T
 
 def meaning_of(parameter: Parameter) -> Meaning:
     """Return what a parameter is about, by its format and the words of its name, the last one first."""
-    if parameter.schema.get("format") == "email":
+    if parameter.format == "email":
         return ADDRESS
-    if parameter.schema.get("format") in {"uri", "url"}:
+    if parameter.format in {"uri", "url"}:
         return URL
     words = _name_words(parameter)
     for word in reversed(words):

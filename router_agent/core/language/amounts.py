@@ -197,9 +197,9 @@ def _spoken(text: str, words: list[re.Match[str]], at: int) -> tuple[float | Non
         else:
             break
         used, last = place - at + 1, place
-    if current is None:
+    value = total + (current or 0)
+    if current is None or not math.isfinite(value):
         return None, 0, False
-    value = total + current
     half = re.match(r"\s+and\s+a\s+half\b", text[words[at + used - 1].end() :])
     if half:
         return value + 0.5, used + 3, False

@@ -15,7 +15,6 @@ from router_agent.core.language.amounts import numbers_in
 from router_agent.core.language.moments import moments_in
 from router_agent.core.language.words import senses_of, stems_of
 from router_agent.core.parameters import Parameter
-from router_agent.core.untrusted import clean
 
 TODAY = date(2026, 3, 4)  # a Wednesday
 
@@ -125,20 +124,9 @@ def test_a_condition_belongs_to_what_follows_it() -> None:
     assert second.condition == "if it is nice"
 
 
-@given(st.text(max_size=200))
-def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    assert clean(clean(text)) == clean(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["<start_function_call>", "<|im_end|>", "<|im_<|x|>end|>", "[INST]", "\u202eabc", "a\x00b"]
-)
-def test_what_a_model_reads_as_structure_is_taken_out(text: str) -> None:
-    assert not set("<>\u202e\x00") & set(clean(f"Reads. {text} Writes."))
-
-
 def test_a_number_beyond_all_bounds_is_none() -> None:
     assert [one.value for one in numbers_in("1e999 and 12 and 9" + "9" * 400)] == [12]
+    assert numbers_in("two" + " hundred" * 300) == []
 
 
 @given(st.text(max_size=300))
