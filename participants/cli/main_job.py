@@ -1,7 +1,7 @@
 """
-The main job on one machine: a gateway, a bridged MCP server, an agent that may only propose.
+The main job on one machine: a gateway, bridged MCP servers, and an agent that may only propose.
 
-The gateway is a child process, as it would be anywhere; server and agent take
+The gateway is a child process, as it would be anywhere; servers and agent take
 part in it over the wire. Whatever ends this, nothing of it is left running.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import httpx
 
@@ -22,6 +22,7 @@ from participants.bridge import Bridge, ChildCommand, child_environment
 from participants.cli.addresses import GatewayAddress, invite_link
 from participants.cli.console import say
 from participants.cli.demo_agent import DemoAgent
+from participants.cli.demos import Demo
 from participants.cli.errors import CommandError, ExitCode
 from participants.cli.keys import MAX_LIFETIME_S, LocalKeys
 from participants.cli.processes import ChildProcess
@@ -47,12 +48,13 @@ class Cast:
     topic: str
     person: str
     agent: str
-    server: str
-    command: tuple[str, ...]
-    """The MCP server's command line."""
+    servers: Mapping[str, Sequence[str]]
+    """The command lines of the MCP servers, by the names under which they take part."""
     workspace: Path
-    errand: Errand | None
+    errand: Errand | None = None
     """What the agent wants; `None`: there is no agent."""
+    demo: Demo | None = None
+    """Another room's demonstration, with a participant of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ class MainJob:
         self._cast, self._keys, self._state_dir = cast, keys, state_dir
         self._address = GatewayAddress("http", f"127.0.0.1:{port}")
         self._is_promoted = False
+        self._gateway_ready, self._complete = asyncio.Event(), asyncio.Event()
+        self._absent = {*cast.servers}
+        if cast.errand is not None:
+            self._absent.add(cast.agent)
+        if cast.demo is not None:
+            self._absent.add(cast.demo.name)
 
     async def run(self, opening: Callable[[Scene], None]) -> None:
         """
@@ -93,46 +101,72 @@ class MainJob:
 
     async def _play(self, gateway: ChildProcess, opening: Callable[[Scene], None]) -> None:
         cast = self._cast
-        say(f"Starting {cast.server}: {' '.join(cast.command)}")
-        bridge = Bridge(ChildCommand(cast.command, child_environment(os.environ), cast.workspace))
-        # The gateway boots meanwhile: two slow starts at the price of one.
-        async with _bridged(bridge):
+
+        async def open_up() -> NoReturn:
             await self._wait_ready()
-            serving, acting = asyncio.Event(), asyncio.Event()
+            self._gateway_ready.set()
+            await self._complete.wait()
+            opening(self._scene(gateway))
+            await _forever()
 
-            async def serve(me: Participant) -> None:
-                async with bridge.serving(me), me:
-                    serving.set()
-                    await me.wait_closed()
+        # All at once: each start costs a second of a processor, and most of them wait for the disk.
+        work: list[Coroutine[Any, Any, None]] = [open_up()]
+        work += [self._bridge(name, command) for name, command in cast.servers.items()]
+        if cast.errand is not None:
+            work.append(self._take_part(cast.agent, self._act, profile="proposal-only"))
+        if cast.demo is not None:
+            work.append(self._take_part(cast.demo.name, self._demonstrate, cast.demo.capabilities))
+        await until_first_ends(*work)
 
-            async def act(me: Participant) -> None:
-                assert cast.errand is not None
-                async with me:
-                    agent = DemoAgent(
-                        me, cast.server, cast.errand, lambda text: say((f"{me.id}: {text}", "dim"))
-                    )
-                    self._is_promoted = agent.may_act
-                    acting.set()
-                    await agent.run()
+    async def _bridge(self, name: str, command: Sequence[str]) -> None:
+        say(f"Starting {name}: {' '.join(command)}")
+        bridge = Bridge(ChildCommand(tuple(command), child_environment(os.environ), self._cast.workspace))
 
-            async def open_up() -> NoReturn:
-                await serving.wait()
-                if cast.errand is not None:
-                    await acting.wait()
-                opening(self._scene(gateway))
-                await _forever()
+        async def serve(me: Participant) -> None:
+            async with bridge.serving(me), me:
+                self._is_here(name)
+                await me.wait_closed()
 
-            work = [self._take_part(cast.server, "server", serve), open_up()]
-            if cast.errand is not None:
-                work.append(self._take_part(cast.agent, "proposal-only", act))
-            await until_first_ends(*work)
+        async with _bridged(name, bridge):
+            await self._take_part(name, serve, profile="server")
 
-    async def _take_part(self, name: str, profile: str, act: Act) -> None:
+    async def _act(self, me: Participant) -> None:
+        cast = self._cast
+        assert cast.errand is not None
+        # A demonstration agent asks one server, the first.
+        server = next(iter(cast.servers))
+        async with me:
+            agent = DemoAgent(me, server, cast.errand, lambda text: say((f"{me.id}: {text}", "dim")))
+            self._is_promoted = agent.may_act
+            self._is_here(me.id)
+            await agent.run()
+
+    async def _demonstrate(self, me: Participant) -> None:
+        demo = self._cast.demo
+        assert demo is not None
+        await demo.play(me, lambda: self._is_here(me.id))
+
+    def _is_here(self, name: str) -> None:
+        """Tell how far the start is, and that it is over once nobody is absent."""
+        if name not in self._absent:
+            return
+        self._absent.remove(name)
+        waiting = f", waiting for {', '.join(sorted(self._absent))}" if self._absent else ""
+        say((f"{name} takes part{waiting}", "dim"))
+        if not self._absent:
+            self._complete.set()
+
+    async def _take_part(
+        self, name: str, act: Act, capabilities: Sequence[str] = (), *, profile: str | None = None
+    ) -> None:
         """Take part as `name` until cancelled, with a new token when one has run out."""
+        await self._gateway_ready.wait()
         topic = self._cast.topic
         has_been_in = False
         while True:
-            token = self._keys.issue(name, [topic], profile=profile, ttl_s=MAX_LIFETIME_S)
+            token = self._keys.issue(
+                name, [topic], capabilities=capabilities or None, profile=profile, ttl_s=MAX_LIFETIME_S
+            )
             try:
                 me = Participant.connect(self._address.websocket_url, topic, token)
                 await act(me)
@@ -204,14 +238,16 @@ def gateway_environment(env: Mapping[str, str], state_dir: Path) -> dict[str, st
 
 
 @asynccontextmanager
-async def _bridged(bridge: Bridge) -> AsyncGenerator[None]:
+async def _bridged(name: str, bridge: Bridge) -> AsyncGenerator[None]:
     """Run the bridge's server for the block; only its start has a time limit."""
     running = bridge.running()
     try:
         async with asyncio.timeout(SERVER_READY_WITHIN_S):
             await running.__aenter__()
     except TimeoutError:
-        raise CommandError(f"The MCP server was not ready within {SERVER_READY_WITHIN_S:g} s") from None
+        raise CommandError(
+            f"The MCP server {name} was not ready within {SERVER_READY_WITHIN_S:g} s"
+        ) from None
     try:
         yield
     except BaseException as error:

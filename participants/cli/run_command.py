@@ -59,6 +59,12 @@ def run(
         ),
     ] = None,
     server: Annotated[Server, typer.Option("--server", help="What the agent asks for help.")] = Server.GIT,
+    demo: Annotated[
+        str | None,
+        typer.Option(
+            "--demo", metavar="NAME", help="Play another demonstration: router.", show_default=False
+        ),
+    ] = None,
     topic: Annotated[str, typer.Option("--topic", "-t", help="The topic.")] = "demo",
     name: Annotated[
         str | None, typer.Option("--name", help="Who you are there.", show_default="your login name")
@@ -75,15 +81,20 @@ def run(
     Start a gateway, an MCP server and a demonstration agent, and print the link to join them.
 
     The agent may propose, and no more. Open the link, decide on what it proposes,
-    then promote it with the command that is printed. Ctrl-C ends all of it.
+    then promote it with the command that is printed. Ctrl-C ends all of it. With
+    --demo router there are eight MCP servers, and a router that you tell in plain
+    words what you want.
 
     [bold]Examples[/bold]
 
       mcpx run
       mcpx run --server filesystem --port 9000
+      mcpx run --demo router
       mcpx run -- npx -y @modelcontextprotocol/server-everything
     """
     began = time.monotonic()
+    if demo is not None and command:
+        raise UsageRefused("--demo brings its own servers", do="Leave out what stands after the two dashes")
     person = name or operator_id().removeprefix("operator-")
     try:
         check_topic(topic)
@@ -99,7 +110,10 @@ def run(
 
         keys = require_keys(os.environ, make=True)
         log_to(level="warning")
-        cast = _cast(command or [], server, topic, person, workspace or directory / "workspace")
+        if demo is not None:
+            cast = _demo_cast(demo, topic, person, workspace or directory / f"{demo}-demo")
+        else:
+            cast = _cast(command or [], server, topic, person, workspace or directory / "workspace")
         job = MainJob(cast, keys, directory, _choose_port(port))
 
         def announce(scene: Scene) -> None:
@@ -139,7 +153,19 @@ def _cast(command: list[str], server: Server, topic: str, person: str, workspace
                 do="Leave out --server filesystem",
             )
         command = ["npx", "-y", "@modelcontextprotocol/server-filesystem", str(folder)]
-    return Cast(topic, person, AGENT, name, tuple(command), folder, errand)
+    return Cast(topic, person, AGENT, {name: command}, folder, errand)
+
+
+def _demo_cast(name: str, topic: str, person: str, workspace: Path) -> Cast:
+    from participants.cli.demos import load_demo
+    from participants.cli.main_job import Cast
+
+    try:
+        workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        demo = load_demo(name, workspace.resolve())
+    except OSError as error:
+        raise CommandError(f"The workspace {workspace} cannot be made", why=str(error)) from error
+    return Cast(topic, person, AGENT, demo.servers, workspace.resolve(), demo=demo)
 
 
 @contextmanager
@@ -225,12 +251,14 @@ def _facts(scene: Scene) -> JsonObject:
         "topic": cast.topic,
         "person": cast.person,
         "agent": None if cast.errand is None else cast.agent,
-        "server": cast.server,
+        "server": next(iter(cast.servers)),
+        "servers": list(cast.servers),
         "workspace": str(cast.workspace),
         "log": str(scene.log),
         "gateway_pid": scene.gateway_pid,
         "promote": None if cast.errand is None else promotion_of(scene),
         "demote": None if cast.errand is None else promotion_of(scene, back=True),
+        "hints": [] if cast.demo is None else list(cast.demo.hints),
     }
 
 
@@ -239,8 +267,12 @@ def _announce(scene: Scene, seconds: float) -> None:
     say((f"\nReady in {seconds:.1f} s. Open this in your browser:\n", "bold green"))
     put(f"  {scene.link}")
     rows = [("Files", str(cast.workspace)), ("Log", str(scene.log))]
-    if cast.errand is None:
-        rows.insert(0, ("There", f"{cast.server} takes part; call its tools, or bring an agent in."))
+    if cast.demo is not None:
+        rows.insert(0, ("There", f"{cast.demo.name}, with {', '.join(cast.servers)}"))
+        rows += [("Type" if number == 0 else "", hint) for number, hint in enumerate(cast.demo.hints)]
+    elif cast.errand is None:
+        names = ", ".join(cast.servers)
+        rows.insert(0, ("There", f"{names} takes part; call its tools, or bring an agent in."))
     else:
         there = f'{cast.agent} proposes; approve, edit or reject it. Write "again" for one more.'
         rows = [("There", there), *rows]
