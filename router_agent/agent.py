@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -175,8 +175,14 @@ class RouterAgent:
         now = asyncio.get_running_loop().time()
         wishes = wishes_in(chat.text, chat.to, self._me.id)
         if self._questions.is_open(chat.sender, now) and self._is_answer(chat, wishes):
-            whole = self._questions.answered(chat.sender, wishes[0] if wishes else chat.text, now)
-            wishes = [whole] if whole else wishes
+            answered = self._questions.answered(chat.sender, wishes[0] if wishes else chat.text, now)
+            if isinstance(answered, Route):
+                self._start(chat, [answered])
+                return
+            wishes = [answered] if answered else wishes
+        self._start(chat, wishes)
+
+    def _start(self, chat: Chat, wishes: Sequence[str | Route]) -> None:
         if not wishes:
             return
         if len(self._working) >= WORKING_AT_ONCE:
@@ -193,7 +199,7 @@ class RouterAgent:
         said = wishes[0] if wishes else (chat.text if chat.correlation_id else "")
         return bool(said) and not is_wish(said)
 
-    async def _work(self, chat: Chat, wishes: list[str]) -> None:
+    async def _work(self, chat: Chat, wishes: Sequence[str | Route]) -> None:
         try:
             for wish in wishes[:5]:
                 await self._serve(chat, wish)
@@ -202,23 +208,31 @@ class RouterAgent:
         except Exception:  # noqa: BLE001 - the edge of a task: one message's fault harms no other
             _log.exception("intent.failed", extra={"asker": chat.sender})
 
-    async def _serve(self, chat: Chat, wish: str) -> None:
+    async def _serve(self, chat: Chat, wish: str | Route) -> None:
         try:
-            route = await self._routed(chat.sender, wish)
+            route = wish if isinstance(wish, Route) else await self._routed(chat.sender, wish)
         except IntentRefused as refused:
             await self._say(chat, refused.message)
-            return
-        if route.decision is Decision.ASK:
-            now = asyncio.get_running_loop().time()
-            self._questions.ask(chat.sender, route, now)
-            await self._say(chat, f"{explained(route)}\n{harmless(route.question)}")
             return
         if route.decision is Decision.NONE:
             await self._say(chat, route.reason)
             return
+        asks = route.decision is Decision.ASK
+        if asks and route.first is None:
+            await self._ask(chat, route, f"{explained(route)}\n")
+            return
         await self._say(chat, explained(route))
+        done = True
         async for step in carry_out(self._me, route, chat.sender, self._rights_of(chat.sender)):
             await self._say(chat, report_of(step, chat.sender))
+            done = step.is_done
+        if asks and done:
+            await self._ask(chat, route)
+
+    async def _ask(self, chat: Chat, route: Route, before: str = "") -> None:
+        how = f" Answer `{self._me.id}: yes` or `{self._me.id}: no`." if route.rest is not None else ""
+        self._questions.ask(chat.sender, route, asyncio.get_running_loop().time())
+        await self._say(chat, f"{before}{harmless(route.question)}{how}")
 
     async def _say(self, about: Chat, text: str) -> None:
         """Answer in chat; who may not chat stays silent, and the call is made all the same."""

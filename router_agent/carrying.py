@@ -56,15 +56,14 @@ class TopicCarrier:
         said = told(route)
         if route.decision is Decision.NONE:
             return Done(said, error=route.reason)
-        if route.decision is Decision.ASK:
-            return Done(said, question=route.question)
         steps = [step async for step in carry_out(self._me, route, self._asker, self._rights())]
         failed = next((step for step in steps if not step.is_done), None)
         error = ""
         if failed is not None and failed.outcome is None:
             error = str(failed.error) if failed.error else "Nobody here may ask for that."
             error = error if failed.way is not Way.NEITHER else "Nobody here may ask for that."
-        return Done(said, [step.told() for step in steps], error)
+        question = "" if error or failed is not None else route.question
+        return Done(said, [step.told() for step in steps], error, question)
 
     async def is_read_only(self, intent: str) -> bool:
         """Whether an intent would only call tools that say they only read."""

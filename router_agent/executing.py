@@ -52,9 +52,11 @@ async def carry_out(
     """
     Make a route's calls one after another; the first that is not done ends it.
 
+    Of a route that asks about a condition, what comes before the condition is done.
     The rights are looked at before each call, since they may change while another runs.
     What a call answers is data: it is never read for intents, and fills no later call.
     """
+    route = route.first or route
     if route.decision not in {Decision.ACT, Decision.PROPOSE}:
         return
     for call in route.calls:

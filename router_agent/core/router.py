@@ -96,9 +96,7 @@ class Router:
             return Route(intent, tuple(calls), Decision.NONE, "No tool in view does that.")
         kept = tuple(calls)
         if any(conditions):
-            condition = next(one for one in conditions if one)
-            question = f"It depends: {condition}. Should I go on once that is known?"
-            return Route(intent, kept, Decision.ASK, f"A part of it has a condition: {condition}.", question)
+            return self._conditional(intent, kept, conditions)
         for call in calls:
             if call.missing:
                 names = ", ".join(".".join(one.path) for one in call.missing)
@@ -110,6 +108,27 @@ class Router:
                     call.missing[0].question,
                 )
         return self._graded(intent, kept)
+
+    def _conditional(self, intent: str, calls: tuple[Call, ...], conditions: list[str]) -> Route:
+        """Take apart what comes before the first condition, and what waits for it."""
+        at = next(number for number, one in enumerate(conditions) if one)
+        first = self._decided(intent, list(calls[:at]), [""] * at) if at else None
+        if first is not None and first.decision not in {Decision.ACT, Decision.PROPOSE}:
+            return replace(first, calls=calls)  # that question comes before the one about the condition
+        later = ["", *conditions[at + 1 :]]
+        wishes = [
+            f"{one}, {call.clause}" if one else call.clause
+            for one, call in zip(later, calls[at:], strict=True)
+        ]
+        return Route(
+            intent,
+            calls,
+            Decision.ASK,
+            f"A part of it has a condition: {conditions[at]}.",
+            f"It depends: {conditions[at]}. Should I go on once that is known?",
+            first=first,
+            rest=self._decided(" and then ".join(wishes), list(calls[at:]), later),
+        )
 
     def _graded(self, intent: str, calls: tuple[Call, ...]) -> Route:
         least = min(call.confidence for call in calls)

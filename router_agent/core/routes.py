@@ -76,6 +76,10 @@ class Route:
     """Milliseconds by stage, and `total`; empty where nobody measured."""
     is_whole: bool = True
     """Whether every model that was to be asked answered; a route that is not is not to be remembered."""
+    first: Route | None = None
+    """What can be done before a condition is known, where there is one and something comes before it."""
+    rest: Route | None = None
+    """What to do once the condition holds; `None`: there is none."""
 
     @property
     def confidence(self) -> float:
