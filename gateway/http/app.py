@@ -101,7 +101,7 @@ def create_app(
             log.error("gateway.refused_to_start", why=str(error))  # noqa: TRY400  # says it all
             logging.getLogger("uvicorn.error").disabled = True  # it would add a traceback that says no more
             raise
-        beside = metrics_app(node.broker, metrics, lambda: node.is_draining)
+        beside = metrics_app(node.broker, metrics, lambda: node.is_draining, guard)
         try:
             async with served_beside(beside, settings.host, settings.metrics_port):
                 # Of the process that serves, which may be a worker's and not the one that read its flags.
@@ -114,7 +114,7 @@ def create_app(
             await keys.stop()
 
     app = _Gateway(
-        HostCheck(door, guard),
+        HostCheck(door, guard.knows_host),
         routes=[
             Route("/ws", door),
             WebSocketRoute("/ws", door),
@@ -128,7 +128,7 @@ def create_app(
             *document_routes(),
             *page_routes(),
         ],
-        middleware=[Middleware(HostCheck, guard=guard)],
+        middleware=[Middleware(HostCheck, knows=guard.knows_host)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -41,6 +42,15 @@ class Guard:
     def knows_host(self, header: str | None) -> bool:
         """Whether the `Host` header names this gateway; another name is how DNS rebinding comes in."""
         return header is not None and _split_host(header)[0] in self.hosts
+
+    def knows_host_or_address(self, header: str | None) -> bool:
+        """
+        Whether the `Host` header names this gateway or any IP address.
+
+        Only names can be rebound. Scrapers and probes find nodes by addresses
+        that nobody knows beforehand.
+        """
+        return header is not None and (self.knows_host(header) or _is_address(_split_host(header)[0]))
 
     def lets_in(self, origin: str | None, host: str, scheme: str) -> bool:
         """
@@ -79,6 +89,14 @@ def _as_in_url(host: str) -> str:
     return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 
+def _is_address(host: str) -> bool:
+    try:
+        IPv6Address(host[1:-1]) if host.startswith("[") and host.endswith("]") else IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _split_host(header: str) -> tuple[str, int | None]:
     found = _NAME_AND_PORT.fullmatch(header)
     return (found[1].lower(), int(found[2])) if found else (header.lower(), None)
@@ -87,13 +105,12 @@ def _split_host(header: str) -> tuple[str, int | None]:
 class HostCheck:
     """ASGI middleware: what is asked under another host name is answered 421 and goes no further."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    def __init__(self, app: ASGIApp, knows: Callable[[str | None], bool]) -> None:
+        """`knows` says of a `Host` header whether it is answered: a `Guard` does."""
+        self._app, self._knows = app, knows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not self._guard.knows_host(
-            Headers(scope=scope).get("host")
-        ):
+        if scope["type"] in ("http", "websocket") and not self._knows(Headers(scope=scope).get("host")):
             problem = Problem(
                 ProblemCode.HOST_REFUSED, "Add this host name to MCPX_ALLOWED_HOSTS if it is yours"
             )

@@ -41,6 +41,8 @@ async def served_beside(app: Starlette, host: str, port: int | None) -> AsyncIte
         log_config=None,
         access_log=False,
         lifespan="off",
+        server_header=False,
+        proxy_headers=False,
     )
     try:
         listener = config.bind_socket()

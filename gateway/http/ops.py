@@ -9,11 +9,13 @@ from typing import Final
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.broker.protocol import Broker
+from gateway.http.guard import Guard, HostCheck
 from gateway.http.problems import EXCEPTION_HANDLERS, RETRY_AFTER_S, Problem, ProblemCode
 from gateway.metrics import CONTENT_TYPE, Metrics
 from schemas import documents, rest
@@ -83,8 +85,13 @@ def ops_routes(
     return routes
 
 
-def metrics_app(broker: Broker, metrics: Metrics, is_draining: Callable[[], bool]) -> Starlette:
-    """Return the application for `--metrics-port`: the same three, for whoever reaches that port."""
+def metrics_app(broker: Broker, metrics: Metrics, is_draining: Callable[[], bool], guard: Guard) -> Starlette:
+    """
+    Return the application for `--metrics-port`: the same three, for whoever reaches that port.
+
+    But for a page whose name somebody points here: hosts are those that `guard`
+    knows, and addresses.
+    """
 
     async def everybodys_metrics(_: Request) -> Response:
         return _scrape(metrics)
@@ -94,6 +101,7 @@ def metrics_app(broker: Broker, metrics: Metrics, is_draining: Callable[[], bool
             *ops_routes(broker, metrics, is_draining, metrics_to_loopback=False),
             Route(METRICS.path, everybodys_metrics, name=METRICS.id),
         ],
+        middleware=[Middleware(HostCheck, knows=guard.knows_host_or_address)],
         exception_handlers=EXCEPTION_HANDLERS,
     )
 

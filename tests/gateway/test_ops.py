@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.broker.memory import MemoryBroker
+from gateway.http.guard import Guard
 from gateway.http.ops import metrics_app, ops_routes
 from gateway.http.problems import EXCEPTION_HANDLERS
 from gateway.metrics import Metrics
@@ -94,9 +95,33 @@ async def test_a_proxy_on_the_same_machine_does_not_open_metrics_to_the_world(he
 
 async def test_a_port_of_their_own_shows_metrics_to_whoever_reaches_it() -> None:
     node = Node()
-    app = metrics_app(node.broker, node.metrics, lambda: False)
+    app = metrics_app(node.broker, node.metrics, lambda: False, Guard.of("", [], []))
 
     with asking(app, "10.0.0.7") as http:
         assert (await http.get("/metrics")).status_code == 200
         assert (await http.get("/livez")).status_code == 200
         assert (await http.get("/admin/topics")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9090", 200),
+        ("10.1.2.3:9090", 200),
+        ("[fd00::5]:9090", 200),
+        ("gateway.example", 200),
+        ("rebound.evil.example", 421),
+        ("10.1.2.3.evil.example", 421),
+        ("[fd00::5", 421),
+    ],
+)
+async def test_a_metrics_port_answers_to_addresses_and_to_names_that_are_allowed(
+    host: str, status: int
+) -> None:
+    node = Node()
+    app = metrics_app(node.broker, node.metrics, lambda: False, Guard.of("", ["gateway.example"], []))
+
+    with asking(app) as http:
+        answers = [await http.get(path, headers={"Host": host}) for path in ("/metrics", "/livez")]
+
+    assert [answer.status_code for answer in answers] == [status, status]
