@@ -21,7 +21,7 @@ from router_agent.core.limits import Allowance
 from router_agent.harness import Turn
 from router_agent.openapi import OPENAPI
 from router_agent.thinking import Thinker
-from router_agent.web import LARGEST_BODY, Web
+from router_agent.web import HEARTBEAT_S, LARGEST_BODY, Web
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.router_agent.core.tools_at_hand import DELETE, WEATHER, router
 from tests.router_agent.test_agent_in_topic import Server, joined
@@ -50,12 +50,16 @@ async def gateway() -> AsyncIterator[GatewayProcess]:
 
 @asynccontextmanager
 async def served(
-    gateway: GatewayProcess, server: Server, model: Scripted | None = None, allowance: Allowance | None = None
+    gateway: GatewayProcess,
+    server: Server,
+    model: Scripted | None = None,
+    allowance: Allowance | None = None,
+    heartbeat: float = HEARTBEAT_S,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A topic with a server called `tools`, and the router's HTTP door on a free port."""
     thinker = Thinker(router())
     callers = Callers(gateway.url, thinker, lambda: date(2026, 3, 4))
-    web = Web(callers, {"scripted": model} if model else {}, allowance=allowance)
+    web = Web(callers, {"scripted": model} if model else {}, allowance=allowance, heartbeat=heartbeat)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     http = uvicorn.Server(uvicorn.Config(web.app, log_config=None, lifespan="off"))
@@ -196,6 +200,31 @@ async def test_a_model_streams_with_tools_behind_its_brackets(gateway: GatewayPr
         assert "It is sunny." in "".join(one["text"] for one in texts)
         assert server.done == [("weather.get_current", {"city": "Oslo"})]
         assert "tools: weather get current" in model.system
+
+
+async def test_who_waits_for_a_silent_model_hears_that_the_connection_lives(
+    gateway: GatewayProcess,
+) -> None:
+    beaten = asyncio.Event()
+
+    class Silent(Scripted):
+        async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
+            await beaten.wait()
+            yield "At last."
+
+    async with served(gateway, Server(WEATHER), Silent(), heartbeat=0.01) as client:
+        body = {"topic": "ops", "messages": [{"role": "user", "content": "?"}], "model": "scripted"}
+        headers = bearer(gateway.token("ann"))
+        lines: list[str] = []
+        async with client.stream("POST", "/v2/stream", json=body, headers=headers, timeout=SOON) as answer:
+            async for line in answer.aiter_lines():
+                lines.append(line)
+                if line.startswith(":"):
+                    beaten.set()
+
+    assert lines[0] == ": waiting"
+    assert [line for line in lines if line.startswith("id: ")] == ["id: 1", "id: 2"]
+    assert 'data: {"text":"At last."}' in lines
 
 
 async def test_only_models_of_the_operator_are_asked() -> None:
