@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import resource
 import secrets
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -32,6 +34,11 @@ ENDED_WITHIN_S: Final = 20.0
 _BETWEEN_PROBES_S: Final = 0.03
 
 
+def bare_environment() -> dict[str, str]:
+    """Return this process' environment without anybody's `MCPX_*`."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MCPX_")}
+
+
 class GatewayProcess:
     """
     One gateway process: where it listens, tokens for it, and ways to end it.
@@ -47,9 +54,8 @@ class GatewayProcess:
         self.log_path = directory / "gateway.log"
         """Standard output and error, over every start."""
         self._arguments = ("--host", "127.0.0.1", "--port", str(self.port), *arguments)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MCPX_")}
         self._env = {
-            **inherited,
+            **bare_environment(),
             "MCPX_JWT_SECRET": SECRET,
             "MCPX_STATE_DIR": str(self.state_dir),
             "PYTHONUNBUFFERED": "1",
@@ -175,6 +181,14 @@ class GatewayProcess:
             roles=roles,
         )
 
+    async def post(self, path: str, body: Mapping[str, Any], *, token: str | None = None) -> httpx.Response:
+        """Make an admin's call, by an admin of everything if no token is given."""
+        headers = {"Authorization": f"Bearer {token or self.admin_token()}"}
+        async with httpx.AsyncClient(
+            base_url=self.http_url, headers=headers, trust_env=False, timeout=20
+        ) as http:
+            return await http.post(path, json=body)
+
     def log_text(self) -> str:
         """Everything that the gateway wrote so far."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -188,6 +202,23 @@ class GatewayProcess:
                 if isinstance(value, dict):
                     events.append(value)
         return events
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory that it holds."""
+        found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
+        assert found is not None
+        return int(found[1]) << 10
+
+    @contextmanager
+    def largest_file(self, size: int) -> Iterator[None]:
+        """Let it write no file beyond a size, as on a full disk."""
+        before = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, before)
 
     def pause(self) -> None:
         """Stop it in its tracks: sockets stay open, nothing answers."""

@@ -54,11 +54,7 @@ class House:
 
     async def admin(self, path: str, **body: Any) -> httpx.Response:
         """Post to the admin API."""
-        headers = {"Authorization": f"Bearer {self.gateway.admin_token()}"}
-        async with httpx.AsyncClient(
-            base_url=self.gateway.http_url, headers=headers, trust_env=False, timeout=10
-        ) as http:
-            return await http.post(path, json=body)
+        return await self.gateway.post(path, body)
 
     async def promote(self, **change: Any) -> httpx.Response:
         """Change what the agent may do."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import socket as sockets
@@ -12,9 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
 
-from tests.conformance.topic_under_test import Seat, TopicUnderTest
+from tests.conformance.topic_under_test import Seat, TopicUnderTest, bearer_subprotocol
 from tests.gateway_process import running_gateway
 from tests.redis_server import RedisServer
 from tests.requirements import spec
@@ -24,20 +22,13 @@ async def answer(
     ops: TopicUnderTest, token: str | None, **options: Any
 ) -> tuple[int, dict[str, Any], dict[str, str]]:
     """The gateway's answer to a handshake that it refuses: status, problem, headers."""
-    with pytest.raises(InvalidStatus) as refused:
-        async with ops.connect(token, **options):
-            pass
-    response = refused.value.response
+    response = await ops.refused(token, **options)
     assert response.headers["Content-Type"] == "application/problem+json"
     return (
         response.status_code,
         json.loads(response.body or b"{}"),
         {name.lower(): value for name, value in response.headers.raw_items()},
     )
-
-
-def subprotocol(token: str) -> str:
-    return "base64url.bearer.mcpx." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 
 @spec("mcpx identity handshake 401")
@@ -154,7 +145,7 @@ async def test_a_token_in_the_query_is_no_token(ops: TopicUnderTest) -> None:
 async def test_a_browser_brings_its_token_as_a_subprotocol_that_is_not_echoed(ops: TopicUnderTest) -> None:
     token = ops.gateway.token("ann", topics=[ops.name])
 
-    async with ops.connect(None, subprotocols=["mcpx.v0.1", subprotocol(token)]) as socket:
+    async with ops.connect(None, subprotocols=["mcpx.v0.1", bearer_subprotocol(token)]) as socket:
         assert socket.subprotocol == "mcpx.v0.1"
         assert (await Seat(ops, "ann", socket, {}).next())["payload"]["you"]["id"] == "ann"
 
@@ -230,10 +221,10 @@ async def test_no_token_stands_in_a_log_or_an_answer(ops: TopicUnderTest) -> Non
     token = ops.gateway.token("planted", topics=["elsewhere"])
     _, problem, headers = await answer(ops, token)
     await answer(ops, token[:-3])
-    await answer(ops, None, subprotocols=["mcpx.v0.1", subprotocol(token)])
+    await answer(ops, None, subprotocols=["mcpx.v0.1", bearer_subprotocol(token)])
     await answer(ops, None, query=f"?topic={ops.name}&token={token}")
 
-    for part in (token, token.split(".")[1], token.split(".")[2], subprotocol(token)):
+    for part in (token, token.split(".")[1], token.split(".")[2], bearer_subprotocol(token)):
         assert part not in ops.gateway.log_text() + json.dumps(problem) + json.dumps(headers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -10,8 +11,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 import orjson
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Response
 
 from schemas import PROTOCOL, Envelope, JsonObject
 from tests.gateway_process import GatewayProcess
@@ -140,6 +143,13 @@ class TopicUnderTest:
             assert own_join["payload"]["participant"]["id"] == id
             yield seat
 
+    async def refused(self, token: str | None, **options: Any) -> Response:
+        """Knock, be refused, and return the answer to the handshake."""
+        with pytest.raises(InvalidStatus) as refused:
+            async with self.connect(token, **options):
+                pass
+        return refused.value.response
+
     def connect(
         self,
         token: str | None,
@@ -165,6 +175,11 @@ class TopicUnderTest:
             max_size=None,
             **{"max_queue": None, **options},
         )
+
+
+def bearer_subprotocol(token: str) -> str:
+    """Return the subprotocol by which a browser offers its token."""
+    return "base64url.bearer.mcpx." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 
 @asynccontextmanager

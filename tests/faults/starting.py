@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.gateway_process import ROOT, SECRET
+from tests.gateway_process import ROOT, SECRET, bare_environment
 
 _ENDED_WITHIN_S = 30.0
 
@@ -32,7 +31,6 @@ async def refused_start(state: Path, *arguments: str, env: Mapping[str, str] | N
     Raises:
         TimeoutError: it does not; it is killed.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MCPX_")}
     settings = {"MCPX_JWT_SECRET": SECRET, "MCPX_STATE_DIR": str(state), **(env or {})}
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -41,7 +39,7 @@ async def refused_start(state: Path, *arguments: str, env: Mapping[str, str] | N
         "gateway",
         *arguments,
         cwd=ROOT,
-        env={**inherited, **settings},
+        env={**bare_environment(), **settings},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +14,7 @@ from tests.faults.scale import Scale
 from tests.faults.stage import Stage
 from tests.faults.starting import Refusal, refused_start
 from tests.faults.talk import PATIENCE_S, Outcome, talking
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.gateway_process import running_gateway
 
 EX_USAGE: Final = 2
 EX_CONFIG: Final = 78
@@ -38,20 +37,19 @@ async def x12_nothing_can_be_written(stage: Stage, scale: Scale) -> Outcome:
         async with talking(theirs) as talk:
             target = talk.members[0]
             os.close(reading)
-            _allow_file_size(nodes[0], (nodes[0].state_dir / "audit.jsonl").stat().st_size)
-            await talk.wait_flowing(PATIENCE_S)
-            comer = talk.add(f"{target.topic}-comer", target.topic, 1)
-            await comer.wait_in()
-
             body = {"add": ["mcp/request:tools/call"], "reason": "earned"}
             path = f"/admin/participants/{target.id}/capabilities?topic={target.topic}"
-            refused = await theirs.admin(nodes[0], path, body)
-            assert refused.status_code == 503, f"an act that cannot be written down: {refused.text}"
-            assert refused.json()["type"].endswith("audit_unavailable"), refused.text
-            assert (await theirs.admin(nodes[1], path, body)).status_code == 200, "its audit log is well"
-            await talk.wait_flowing(PATIENCE_S)
+            with nodes[0].largest_file((nodes[0].state_dir / "audit.jsonl").stat().st_size):
+                await talk.wait_flowing(PATIENCE_S)
+                comer = talk.add(f"{target.topic}-comer", target.topic, 1)
+                await comer.wait_in()
 
-            _allow_file_size(nodes[0], resource.RLIM_INFINITY)
+                refused = await theirs.admin(nodes[0], path, body)
+                assert refused.status_code == 503, f"an act that cannot be written down: {refused.text}"
+                assert refused.json()["type"].endswith("audit_unavailable"), refused.text
+                assert (await theirs.admin(nodes[1], path, body)).status_code == 200, "its audit log is well"
+                await talk.wait_flowing(PATIENCE_S)
+
             began = time.monotonic()
             assert (await theirs.admin(nodes[0], path, body)).status_code == 200
             took = time.monotonic() - began
@@ -66,12 +64,6 @@ def _close_quietly(descriptor: int) -> None:
         os.close(descriptor)
     except OSError:
         return
-
-
-def _allow_file_size(node: GatewayProcess, size: int) -> None:
-    """What a process writes beyond this fails, as on a full disk."""
-    _, most = resource.prlimit(node.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (size, most))
 
 
 async def x14_keys_do_not_come(stage: Stage, scale: Scale) -> Outcome:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -16,7 +15,8 @@ from tests.redis_server import RedisServer
 
 __all__ = ["Starting", "chromium", "context", "gateway", "node", "ops", "page", "script"]
 
-Starting = Callable[[], AbstractAsyncContextManager[GatewayProcess]]
+Starting = Callable[..., AbstractAsyncContextManager[GatewayProcess]]
+"""Starts a node, with settings of its own as keywords."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -37,4 +37,8 @@ async def ops(gateway: GatewayProcess) -> AsyncIterator[TopicUnderTest]:
 def node(redis_server: RedisServer, redis_prefix: str) -> Starting:
     """Start a node; all that a test starts share topics over one Redis."""
     env = {"MCPX_REDIS_PREFIX": redis_prefix, "MCPX_RATE_LIMIT": "100000:100000", "MCPX_LOG_FORMAT": "json"}
-    return partial(running_gateway, "--redis", redis_server.url, env=env)
+
+    def start(**settings: str) -> AbstractAsyncContextManager[GatewayProcess]:
+        return running_gateway("--redis", redis_server.url, env={**env, **settings})
+
+    return start

@@ -49,10 +49,10 @@ def test_a_repeated_key_cannot_show_the_check_one_tool_and_the_server_another() 
     twice = sent.data.replace(b'"name":"read_file"', b'"name":"delete_all","name":"read_file"')
     assert twice != sent.data
 
-    said = type(sent)("again", twice.replace(sent.id.encode(), b"again"))
-    topic.publish(mallory, said)
+    for id, data in (("twice", twice), ("once", sent.data)):
+        topic.publish(mallory, type(sent)(id, data.replace(sent.id.encode(), id.encode())))
 
-    assert len(files.served) == 1
+    assert [request.id for request in files.served] == [sent.id, "once"]
 
 
 async def test_the_gateway_relays_it_to_those_who_check(ops: TopicUnderTest) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
-from pathlib import Path
 from typing import Final
 
 from tests.conformance.topic_under_test import TopicUnderTest
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.gateway_process import running_gateway
 
 MOST_MORE: Final = 64 << 20
 """Bytes of memory that a slow consumer may cost."""
@@ -16,13 +14,6 @@ SIZE: Final = 100_000
 COUNT: Final = 1_500
 """So that, kept for each of the slow, ten times as much would be kept."""
 SLOW: Final = 4
-
-
-def resident_bytes(gateway: GatewayProcess) -> int:
-    status = Path(f"/proc/{gateway.pid}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) << 10
 
 
 async def test_memory_is_bounded_the_slow_are_closed_and_the_others_wait_for_nobody() -> None:
@@ -42,7 +33,7 @@ async def test_memory_is_bounded_the_slow_are_closed_and_the_others_wait_for_nob
                 return worst
 
             await round_trips(100)
-            before = resident_bytes(gateway)
+            before = gateway.resident_bytes
             slow = []
             for n in range(SLOW):
                 token = gateway.token(f"slow-{n}", topics=[ops.name], capabilities=["chat"])
@@ -50,7 +41,7 @@ async def test_memory_is_bounded_the_slow_are_closed_and_the_others_wait_for_nob
             worst, most = 0.0, 0
             for _ in range(COUNT // 50):
                 worst = max(worst, await round_trips(50))
-                most = max(most, resident_bytes(gateway))
+                most = max(most, gateway.resident_bytes)
             for socket in slow:
                 socket.transport.abort()
         closed = [

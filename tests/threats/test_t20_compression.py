@@ -12,7 +12,6 @@ from websockets.frames import Frame, Opcode
 
 from tests.conformance.topic_under_test import Seat, TopicUnderTest
 from tests.gateway_process import running_gateway
-from tests.threats.test_t18_slow_consumer import resident_bytes
 
 INFLATED: Final = 64 << 20
 
@@ -48,7 +47,7 @@ async def test_a_compressed_frame_ends_the_connection_unread(ops: TopicUnderTest
 async def test_where_it_is_asked_for_a_bomb_is_refused_before_it_fills_the_memory() -> None:
     async with running_gateway(env={"MCPX_DEFLATE": "on"}) as gateway:
         ops = TopicUnderTest(gateway)
-        before, agreed = resident_bytes(gateway), ""
+        before, agreed = gateway.resident_bytes, ""
         for n in range(5):
             async with ops.connect(
                 gateway.token(f"m{n}", topics=[ops.name]), compression="deflate"
@@ -57,7 +56,7 @@ async def test_where_it_is_asked_for_a_bomb_is_refused_before_it_fills_the_memor
                 agreed = socket.response.headers["Sec-WebSocket-Extensions"]
                 socket.transport.write(compressed_frame())
                 assert await Seat(ops, f"m{n}", socket, {}).close_code() == 1009
-        grown = resident_bytes(gateway) - before
+        grown = gateway.resident_bytes - before
         async with ops.join("ann", "chat") as ann:
             sent = await ann.send("chat")
             assert (await ann.next_of("chat"))["id"] == sent.id

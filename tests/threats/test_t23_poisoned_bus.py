@@ -78,11 +78,13 @@ class Listener:
         self.ops, self.id, self.gateway = ops, id, gateway
         self.heard: list[dict[str, Any]] = []
         self.codes: set[int | None] = set()
+        self.is_in = asyncio.Event()
 
     async def listen(self) -> None:
         while True:
             try:
                 async with self.ops.join(self.id, gateway=self.gateway) as seat:
+                    self.is_in.set()
                     while True:
                         self.heard.append(await seat.next())
             except TimeoutError:
@@ -146,6 +148,7 @@ async def test_what_was_forged_into_the_stored_order_is_not_delivered_to_who_rea
         tag = f"{redis_prefix}{{t:{ops.name}}}:"
         bob = Listener(ops, "bob", two)
         hearing = asyncio.create_task(bob.listen())
+        await bob.is_in.wait()
         async with ops.join("ann", "chat") as ann, listening(ann):
             (said,) = await genuine(redis, f"{tag}order", ops, ann, 1)
             epoch, first, stored = said.split(b" ", 2)
@@ -159,6 +162,7 @@ async def test_what_was_forged_into_the_stored_order_is_not_delivered_to_who_rea
         hearing.cancel()
         await asyncio.gather(hearing, return_exceptions=True)
 
+    assert "genuine" in bob.texts()
     assert "forged!" not in bob.texts()
 
 
@@ -166,10 +170,8 @@ async def test_what_was_forged_into_the_stored_order_is_not_delivered_to_who_rea
 async def test_what_a_node_with_another_secret_says_is_heard_by_nobody(
     node: Starting, redis_server: RedisServer, redis_prefix: str
 ) -> None:
-    async with node() as one, node() as stranger:
-        secret = stranger._env["MCPX_JWT_SECRET"] = "another secret of more than 32 bytes, too"
-        await stranger.terminate()
-        await stranger.start()
+    secret = "another secret of more than 32 bytes, too"
+    async with node() as one, node(MCPX_JWT_SECRET=secret) as stranger:
         ops = TopicUnderTest(one)
         token = issue_token(
             Key(None, "HS256", secret.encode()), issuer=ISSUER, audience=AUDIENCE, subject="mallory",
@@ -177,6 +179,8 @@ async def test_what_a_node_with_another_secret_says_is_heard_by_nobody(
         )  # fmt: skip  # a list of words, not a line for each
         bob = Listener(ops, "bob", one)
         hearing = asyncio.create_task(bob.listen())
+        await bob.is_in.wait()
+        assert await spoken(ops, "before")
         with suppress(ConnectionClosed, InvalidStatus, TimeoutError):  # each is safe
             async with ops.connect(token, gateway=stranger) as socket:
                 await socket.send(
@@ -188,5 +192,5 @@ async def test_what_a_node_with_another_secret_says_is_heard_by_nobody(
         hearing.cancel()
         await asyncio.gather(hearing, return_exceptions=True)
 
-    assert bob.texts() == []
+    assert bob.texts() == ["before"]
     assert "mallory" not in str(bob.heard)

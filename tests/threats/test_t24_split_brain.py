@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.conformance.topic_under_test import Seat, TopicUnderTest, listening
-from tests.gateway_process import GatewayProcess
 from tests.threats.conftest import Starting
 
 ROUNDS = 8
-
-
-async def admin(gateway: GatewayProcess, path: str, **body: Any) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {gateway.admin_token()}"}
-    async with httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http:
-        return await http.post(path, json={"reason": "a test", **body})
 
 
 async def flood(seat: Seat) -> None:
@@ -51,10 +42,10 @@ async def test_nothing_of_one_who_floods_on_b_is_delivered_after_a_has_answered(
                     for witness in (here, there):
                         await witness.next_of("x-test/flood")
                     if how == "revocation":
-                        answer = await admin(a, "/admin/revocations", jti=name)
+                        answer = await a.post("/admin/revocations", {"jti": name})
                     else:
                         path = f"/admin/participants/{name}/capabilities?topic={ops.name}"
-                        answer = await admin(a, path, remove=["x-test/flood"])
+                        answer = await a.post(path, {"remove": ["x-test/flood"]})
                     await here.send("x-test/after")
                     for witness in (here, there):
                         await witness.next_of("x-test/after")

@@ -15,7 +15,10 @@ AT_ONCE = 25
 
 
 async def test_after_a_thousand_participants_there_are_at_most_two_hundred_series() -> None:
-    async with running_gateway(env={"MCPX_LOG_FORMAT": "json"}) as gateway:
+    async with (
+        running_gateway(env={"MCPX_LOG_FORMAT": "json"}) as gateway,
+        httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http,
+    ):
 
         async def take_part(n: int) -> None:
             ops = TopicUnderTest(gateway, f"topic-{n % 40}")
@@ -24,13 +27,11 @@ async def test_after_a_thousand_participants_there_are_at_most_two_hundred_serie
                 await seat.send(f"x-{n}/forbidden/{n}", {"text": f"secret-{n}"})
                 await seat.send_text(f'{{"id":"secret-{n}')
                 await seat.next_error()
-            async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
-                await http.get(f"/ws?topic=topic-{n}&mode=m{n}", headers={"Authorization": f"Bearer {n}"})
+            await http.get(f"/ws?topic=topic-{n}&mode=m{n}", headers={"Authorization": f"Bearer {n}"})
 
         for at in range(0, PARTICIPANTS, AT_ONCE):
             await asyncio.gather(*(take_part(n) for n in range(at, at + AT_ONCE)))
-        async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
-            text = (await http.get("/metrics")).text
+        text = (await http.get("/metrics")).text
         log = gateway.log_text()
 
     series = [line for line in text.splitlines() if line and not line.startswith("#")]

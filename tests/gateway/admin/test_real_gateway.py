@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -103,17 +102,6 @@ async def test_a_revoked_token_is_closed_with_4403_and_refused_even_after_a_rest
     assert refused.value.response.status_code == 401
 
 
-@contextmanager
-def largest_file(gateway: GatewayProcess, size: int) -> Iterator[None]:
-    """Let the gateway write no file beyond a size, as a full disk would."""
-    before = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, before)
-
-
 ACTS = [
     ("/admin/participants/agent-a/capabilities", {"add": ["mcp/request:tools/*"]}),
     ("/admin/participants/agent-a/capabilities", {"remove": ["chat"]}),
@@ -131,7 +119,7 @@ async def test_on_a_full_disk_no_act_is_done_and_with_room_again_all_are(gateway
         joined(gateway, gateway.token("agent-a", capabilities=PROPOSALS, jti="t1")) as agent,
         httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
     ):
-        with largest_file(gateway, log.stat().st_size):
+        with gateway.largest_file(log.stat().st_size):
             refused = [await http.post(path, json=body) for path, body in ACTS]
         kept = (await http.get("/admin/revocations")).json()["revocations"]
         await agent.send(request("e1", "agent-a"))
@@ -154,7 +142,7 @@ async def test_an_act_whose_outcome_finds_no_room_was_done_and_reads_unknown(gat
             await http.post(path)
         begun = len(log.read_bytes().splitlines(keepends=True)[0])
         async with joined(gateway, gateway.token("agent-a")):
-            with largest_file(gateway, log.stat().st_size + begun + 10):
+            with gateway.largest_file(log.stat().st_size + begun + 10):
                 answer = await http.post(path)
         acts = (await http.get("/admin/audit")).json()["acts"]
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from tests.gateway_process import bare_environment
 from tests.participants.cli.conftest import Ran
 
 WITHIN_S: Final = 30.0
@@ -81,13 +82,12 @@ async def mcpx_process(
     *arguments: str, env: Mapping[str, str], cwd: Path | None = None
 ) -> AsyncIterator[McpxProcess]:
     """Run `mcpx ARGUMENTS…` while the block runs; `env` is all that it sees of MCPX_*."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MCPX_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "participants.cli",
         *arguments,
-        env={**inherited, "NO_COLOR": "1", "COLUMNS": "200", **env},
+        env={**bare_environment(), "NO_COLOR": "1", "COLUMNS": "200", **env},
         cwd=cwd,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
