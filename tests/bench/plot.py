@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from tests import svg
 from tests.bench.cases import FAN_OUT, LATENCY, SIZES, Figure
 from tests.bench.results import Results
 from tests.bench.servers import TITLES, Name
@@ -62,16 +63,10 @@ def as_svg(results: Results) -> str:
     y = _legend(parts, [name for name in _SHOWN if name in results.servers()])
     for panel in (_cost_panel, _latency_panel, _memory_panel):
         y = panel(parts, results, y)
-    height = round(y)
-    head = (
-        '<svg xmlns="http://www.w3.org/2000/svg"'
-        f' viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-        ' font-family="system-ui, sans-serif" font-size="13" fill="#222">'
-    )
-    return "\n".join([head, f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>', *parts, "</svg>", ""])
+    return svg.picture(WIDTH, y, parts)
 
 
-def write_png(svg: Path, png: Path) -> None:
+def write_png(drawn: Path, png: Path) -> None:
     """Let Chromium draw the SVG at twice its size."""
     from playwright.sync_api import sync_playwright
 
@@ -80,7 +75,7 @@ def write_png(svg: Path, png: Path) -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(device_scale_factor=2, viewport={"width": WIDTH, "height": 400})
-        page.set_content(f'<body style="margin:0">{svg.read_text()}')
+        page.set_content(f'<body style="margin:0">{drawn.read_text()}')
         page.locator("svg").screenshot(path=png)
         browser.close()
 
@@ -92,7 +87,7 @@ def _legend(parts: list[str], names: Sequence[Name]) -> float:
         if x + needed > WIDTH:
             x, y = 24.0, y + 22
         parts.append(_dot(x, y - 4, name))
-        parts.append(_text(x + 12, y, TITLES[name]))
+        parts.append(svg.text(x + 12, y, TITLES[name]))
         x += needed
     return y + 34
 
@@ -116,10 +111,10 @@ def _cost_panel(parts: list[str], results: Results, y: float) -> float:
         parts, y, len(rows), axis, "Server CPU for the same work, as a multiple of the gateway's", "{:g}×"
     )
     for title, ratios in rows:
-        parts.append(_text(_LEFT - 14, y + 4, title, anchor="end"))
+        parts.append(svg.text(_LEFT - 14, y + 4, title, anchor="end"))
         for name, spread in reversed(ratios):
             low, high = (min(max(value, axis.low), axis.high) for value in (spread.low, spread.high))
-            parts.append(_line(axis.x(low), y, axis.x(high), y, _COLOURS[name], 2, opacity=0.45))
+            parts.append(svg.line(axis.x(low), y, axis.x(high), y, _COLOURS[name], width=2, opacity=0.45))
             parts.append(_dot(axis.x(spread.median), y, name))
         y += _ROW
     return y + _GAP - _ROW
@@ -139,8 +134,10 @@ def _latency_panel(parts: list[str], results: Results, y: float) -> float:
     title = "Latency at 100,000 deliveries a second, µs: p50, p99, p99.9"
     y = _frame(parts, y, len(rows), axis, title, "{:,.0f}")
     for name, values in rows:
-        parts.append(_text(_LEFT - 14, y + 4, TITLES[name], anchor="end"))
-        parts.append(_line(axis.x(values[0]), y, axis.x(values[-1]), y, _COLOURS[name], 2, opacity=0.45))
+        parts.append(svg.text(_LEFT - 14, y + 4, TITLES[name], anchor="end"))
+        parts.append(
+            svg.line(axis.x(values[0]), y, axis.x(values[-1]), y, _COLOURS[name], width=2, opacity=0.45)
+        )
         parts += [
             _dot(axis.x(value), y, name, radius)
             for value, radius in zip(values, (6.5, 5.0, 3.5), strict=True)
@@ -159,26 +156,26 @@ def _memory_panel(parts: list[str], results: Results, y: float) -> float:
     if not rows:
         return y
     scale = (WIDTH - _LEFT - _RIGHT - 60) / max(value for _, value in rows)
-    parts.append(_text(24, y, "Memory of an idle connection, KB", weight="600"))
+    parts.append(svg.text(24, y, "Memory of an idle connection, KB", weight="600"))
     y += 28
     for name, value in rows:
-        parts.append(_text(_LEFT - 14, y + 4, TITLES[name], anchor="end"))
+        parts.append(svg.text(_LEFT - 14, y + 4, TITLES[name], anchor="end"))
         parts.append(
             f'<rect x="{_LEFT}" y="{y - 8:.1f}" width="{max(value, 0) * scale + 1:.1f}" height="15"'
             f' fill="{_COLOURS[name]}"/>'
         )
-        parts.append(_text(_LEFT + max(value, 0) * scale + 8, y + 4, f"{value:.1f}"))
+        parts.append(svg.text(_LEFT + max(value, 0) * scale + 8, y + 4, f"{value:.1f}"))
         y += _ROW
     return y
 
 
 def _frame(parts: list[str], y: float, rows: int, axis: _Axis, title: str, tick: str) -> float:
-    parts.append(_text(24, y, title, weight="600"))
+    parts.append(svg.text(24, y, title, weight="600"))
     top, bottom = y + 14, y + 14 + rows * _ROW
     for value in axis.ticks():
         x = axis.x(value)
-        parts.append(_line(x, top, x, bottom, "#222" if value == 1 else "#ddd", 1))
-        parts.append(_text(x, bottom + 18, tick.format(value), anchor="middle", colour="#666"))
+        parts.append(svg.line(x, top, x, bottom, "#222" if value == 1 else "#ddd"))
+        parts.append(svg.text(x, bottom + 18, tick.format(value), anchor="middle", colour="#666"))
     return top + _ROW / 2
 
 
@@ -186,20 +183,4 @@ def _dot(x: float, y: float, name: Name, radius: float = 5.5) -> str:
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{_COLOURS[name]}" stroke="#fff">'
         f"<title>{escape(TITLES[name])}</title></circle>"
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: int, *, opacity: float = 1) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"'
-        f' stroke-width="{width}" stroke-opacity="{opacity}"/>'
-    )
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", weight: str = "400", colour: str = "#222"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}">'
-        f"{escape(text)}</text>"
     )
