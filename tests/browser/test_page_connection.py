@@ -171,6 +171,64 @@ async def test_a_gateway_that_says_no_welcome_is_tried_again(page: Page, script:
     await expect(page.get_by_test_id("connection-state")).to_have_text("Online")
 
 
+async def test_a_page_whose_network_goes_away_notices_at_once_and_comes_back_with_it(
+    page: Page, script: ScriptedGateway
+) -> None:
+    await joined(page, script)
+
+    await page.context.set_offline(True)
+    await expect(page.get_by_test_id("connection-state")).to_have_attribute("data-state", "offline")
+    await page.context.set_offline(False)
+
+    await script.next_seat()
+    await expect(page.get_by_test_id("connection-state")).to_have_text("Online")
+
+
+async def test_a_silent_line_is_given_up_when_the_gateway_does_not_answer_beside_it(
+    page: Page, script: ScriptedGateway
+) -> None:
+    await page.clock.install()
+    await joined(page, script)
+    await page.route("**/livez", lambda route: route.abort())
+
+    await page.clock.fast_forward(21_000)
+
+    await expect(page.get_by_test_id("connection-state")).to_have_attribute("data-state", "offline")
+    await page.clock.fast_forward(1_000)
+    await script.next_seat()
+    await expect(page.get_by_test_id("gap")).to_contain_text("may have been missed")
+
+
+async def test_a_silent_line_is_kept_while_the_gateway_answers(page: Page, script: ScriptedGateway) -> None:
+    await page.clock.install()
+    seat = await joined(page, script)
+
+    async with page.expect_response("**/livez"):
+        await page.clock.fast_forward(21_000)
+    await page.clock.fast_forward(1_000)
+    await seat.say(script.envelope("files", "chat", {"text": "still here", "format": "plain"}))
+
+    await expect(page.get_by_test_id("timeline")).to_contain_text("still here")
+    await expect(page.get_by_test_id("connection-state")).to_have_text("Online")
+
+
+async def test_a_line_that_brings_nothing_after_something_was_sent_is_given_up(
+    page: Page, script: ScriptedGateway
+) -> None:
+    await page.clock.install()
+    script.echoes = False
+    seat = await joined(page, script)
+    await page.get_by_test_id("composer-text").fill("hello?")
+    await page.get_by_test_id("composer-text").press("Enter")
+    await seat.next_sent()
+
+    await page.clock.fast_forward(11_000)
+
+    await expect(page.get_by_test_id("connection-state")).to_have_attribute("data-state", "offline")
+    await page.clock.fast_forward(1_000)
+    await script.next_seat()
+
+
 @pytest.mark.parametrize(
     ("code", "title"), [(4401, "Your token has expired"), (4403, "Your access was revoked")]
 )

@@ -254,6 +254,7 @@ addEventListener("hashchange", () => {
   if (invite !== null) join(invite);
 });
 addEventListener("online", () => connection?.hurry());
+addEventListener("offline", () => connection?.doubt());
 document.addEventListener("visibilitychange", () => document.hidden || connection?.hurry());
 
 // ---- the composer
@@ -297,6 +298,7 @@ byId("help-open").addEventListener("click", () => byId("help").showModal());
 byId("help-close").addEventListener("click", () => byId("help").close());
 
 setInterval(() => {
+  connection?.look();
   show(conversation.tick(Date.now()));
   timeline.tick();
   drawQueue();

@@ -6,11 +6,14 @@
  */
 
 import { backOff, closing, refusal } from "./closing.js";
+import { Liveness } from "./liveness.js";
 
 const SUBPROTOCOL = "mcpx.v0.1";
 const TOKEN_PREFIX = "base64url.bearer.mcpx.";
 /** Milliseconds for the handshake and the welcome that follows it. */
 const HANDSHAKE_MS = 10_000;
+/** Milliseconds for the gateway to answer whether it is there. */
+const ANSWER_MS = 10_000;
 /** A connection that held this long starts the back-off anew. */
 const STABLE_MS = 5_000;
 
@@ -22,6 +25,8 @@ export class Connection {
   #attempt = 0;
   #isOver = false;
   #lastHeard = 0;
+  /** Of the open socket. */
+  #liveness = null;
 
   /**
    * @param {{topic: string, token: string}} seat
@@ -50,13 +55,16 @@ export class Connection {
     socket.addEventListener("open", () => {
       isOpen = true;
       openedAt = Date.now();
+      if (this.#socket !== socket) return;
       this.#lastHeard = openedAt;
-      if (this.#socket === socket) this.#listener.opened();
+      this.#liveness = new Liveness(openedAt);
+      this.#listener.opened();
     });
     socket.addEventListener("message", ({ data }) => {
       clearTimeout(handshake);
       if (this.#socket !== socket || typeof data !== "string") return;
       this.#lastHeard = Date.now();
+      this.#liveness.heard(this.#lastHeard);
       this.#listener.heard(data);
     });
     socket.addEventListener("close", ({ code, wasClean }) => {
@@ -79,7 +87,34 @@ export class Connection {
   send(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(frame);
+    this.#liveness.sent(Date.now(), this.#socket.bufferedAmount);
     return true;
+  }
+
+  /** See whether the line is dead without saying so; to be called about once a second. */
+  look() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    const seen = this.#liveness.look(Date.now(), this.#socket.bufferedAmount);
+    if (seen === "dead") this.#giveUp();
+    if (seen === "silent") this.doubt();
+  }
+
+  /** Ask the gateway whether it is there, by a request; without an answer this connection is over. */
+  async doubt() {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    const askedAt = Date.now();
+    try {
+      // Any answer is one, a proxy's too.
+      await fetch(new URL("/livez", location.href), {
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "manual",
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+    } catch {
+      if (this.#socket === socket && this.#lastHeard <= askedAt) this.#giveUp();
+    }
   }
 
   /** If it waits for the next attempt, make it now. */
@@ -92,6 +127,14 @@ export class Connection {
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#drop();
+  }
+
+  /** The line is dead: nobody will say so, and nobody knows since when. */
+  #giveUp() {
+    this.#drop();
+    this.#attempt = 0;
+    this.#listener.lost(this.#lastHeard);
+    this.#next(closing(1006));
   }
 
   /** Let go of a socket without hearing of its end. */
