@@ -176,7 +176,7 @@ class RedisBroker:
         await self._listening.resume(connection, session)
 
     def _resumed(self, connection: Connection, session: Session) -> None:
-        self._heartbeat.beat(connection, session)
+        self._heartbeat.resumed(connection, session)
         self._speaking.resume(connection, session)
 
     def _away(self, connection: Connection) -> None:

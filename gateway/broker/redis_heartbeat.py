@@ -59,6 +59,9 @@ class Heartbeat:
         self._node, self._heard, self._listening, self._speaking = node, heard, listening, speaking
         self._now = now
         self._burying: set[tuple[str | None, str]] = set()
+        self._run_ids: dict[str, str] = {}
+        """By a connection's label: the Redis process that it last led to."""
+        self._is_to_look_back = False
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -80,6 +83,8 @@ class Heartbeat:
                     if not has_slept:
                         self._see_that_it_answers(connection, now)
                 if is_beat:
+                    if self._is_to_look_back:
+                        self._chores.do(self._look_back())
                     for topic in list(self._listening.leaving):
                         self._chores.do(self._listening.try_to_leave(topic))
                 if not has_slept:
@@ -116,6 +121,14 @@ class Heartbeat:
         """
         if connection is self._shards.store:
             await session.link.ask_all([self._beat_of_node()])
+
+    def resumed(self, connection: Connection, session: Session) -> None:
+        """A session begins; say that this node lives."""
+        before = self._run_ids.get(connection.label)
+        self._run_ids[connection.label] = session.run_id
+        if before not in (None, session.run_id):
+            self._is_to_look_back = True
+        self.beat(connection, session)
 
     def beat(self, connection: Connection, session: Session) -> None:
         """Renew every lease that this node has there."""
@@ -192,16 +205,41 @@ class Heartbeat:
             self._burying.discard((None, node))
 
     async def _bury_everywhere(self, node: str) -> None:
-        ask_all, keys = self._shards.ask_all, self._keys
-        (marks,) = await ask_all([["HGETALL", keys.topics]])
-        names = [name.decode() for name in marks]
-        leases = await ask_all([["HEXISTS", keys.of(name)[6], node] for name in names])
-        held = [name for name, has_lease in zip(names, leases, strict=True) if has_lease]
+        marks, held = await self._listed(node)
         for name in held:
             await self._bury(name, node)
-        left = await ask_all([["HEXISTS", keys.of(name)[6], node] for name in held])
+        await self._strike_out(marks)
+        left = await self._shards.ask_all([["HEXISTS", self._keys.of(name)[6], node] for name in held])
         if not any(left):
-            await ask_all([["HDEL", keys.nodes, node]])
-        stands = await ask_all([["EXISTS", keys.of(name)[0]] for name in held])
-        retired = [name for name, stand in zip(held, stands, strict=True) if not stand]
-        await ask_all([command(SWAP, [keys.topics], name, marks[name.encode()], b"") for name in retired])
+            await self._shards.ask_all([["HDEL", self._keys.nodes, node]])
+
+    async def _look_back(self) -> None:
+        """
+        Leave the topics that Redis believes this node to hear.
+
+        It was started again, and may have gone back to when that was so: while
+        this node lives nobody else takes its lease there away.
+        """
+        self._is_to_look_back = False
+        try:
+            marks, held = await self._listed(self._node)
+            for name in held:
+                if name not in self._heard:
+                    self._listening.leaving.setdefault(name, 1)
+            await self._strike_out(marks)
+        except BrokerUnavailable:
+            self._is_to_look_back = True  # with the next heartbeat
+
+    async def _listed(self, node: str) -> tuple[dict[str, bytes], list[str]]:
+        """All topics with their marks, and those on which a node has a lease."""
+        (said,) = await self._shards.ask_all([["HGETALL", self._keys.topics]])
+        marks = {name.decode(): mark for name, mark in said.items()}
+        leases = await self._shards.ask_all([["HEXISTS", self._keys.of(name)[6], node] for name in marks])
+        return marks, [name for name, has_lease in zip(marks, leases, strict=True) if has_lease]
+
+    async def _strike_out(self, marks: dict[str, bytes]) -> None:
+        """Take from the list what is not there: somebody ended in the midst of entering or leaving it."""
+        ask_all, keys = self._shards.ask_all, self._keys
+        stands = await ask_all([["EXISTS", keys.of(name)[0]] for name in marks])
+        retired = [name for name, stand in zip(marks, stands, strict=True) if not stand]
+        await ask_all([command(SWAP, [keys.topics], name, marks[name], b"") for name in retired])

@@ -105,11 +105,12 @@ class Listening:
             self._by_channel[self._keys.channel(topic).encode()] = replica
             try:
                 async with asyncio.timeout(self._times.answer):
+                    # Before: who sweeps after this node, should it die now, looks through that list.
+                    await self._list(topic)
                     session, reply = await self._subscribe_and_enter(topic)
-                    # An amendment that does not find the topic in the list was
-                    # written before anybody could read the rights of who joins it.
-                    mark = f"{self._node} {next(self._marks)}"
-                    await self._shards.ask_all([["HSET", self._keys.topics, topic, mark]])
+                    # And after, for who left just now has taken the topic out. An amendment that does
+                    # not find it was written before anybody could read the rights of who joins it.
+                    await self._list(topic)
             except BaseException as error:
                 self._forget(replica)
                 # Perhaps it was done, and only the answer is missing; or it is still
@@ -127,6 +128,11 @@ class Listening:
             replica.begin(snapshot.epoch, snapshot.position, last, numbers, session.run_id)
             asyncio.get_running_loop().call_soon(self._begin, replica, session)
             return snapshot
+
+    async def _list(self, topic: str) -> None:
+        """Have the topic in the list of all, under a mark that nobody has seen."""
+        mark = f"{self._node} {next(self._marks)}"
+        await self._shards.ask_all([["HSET", self._keys.topics, topic, mark]])
 
     async def _subscribe_and_enter(self, topic: str) -> tuple[Session, list[Any]]:
         # In this order: what is published after the snapshot was taken is heard.

@@ -10,10 +10,6 @@ from gateway.broker.redis_keys import Keys
 from tests.simulation.nodes import PREFIX, NodeProcess
 from tests.simulation.world import World
 
-_MAY_LEAVE_A_LEASE = frozenset(("stall", "silence", "outage", "going back", "kill", "stop"))
-"""Who ends, or whose question comes late, while a topic is entered or left may leave its lease and
-its mark in Redis, until somebody enters the topic again."""
-
 _KEYS = Keys(PREFIX)
 _KEPT = frozenset(name.encode() for name in (_KEYS.nodes, _KEYS.rights, _KEYS.seen, _KEYS.revoked))
 
@@ -28,8 +24,6 @@ def left_in_nodes(world: World) -> Iterator[str]:
 
 def left_in_redis(world: World) -> Iterator[str]:
     """Look at the keys of topics in which nobody is."""
-    if world.conditions.faults & _MAY_LEAVE_A_LEASE:
-        return
     for key in world.redis.data.keys:
         if world.redis.data.find(key) is not None and key not in _KEPT:
             yield f"Redis still has {key.decode()}"
