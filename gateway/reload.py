@@ -51,14 +51,14 @@ class Reloading:
     ) -> None:
         """`read` reads the settings as they are now."""
         self._settings, self._read = settings, read
-        self._bound = settings.host
         self._contents = _digests(settings)
         self._keys, self._guard, self._door, self._node = keys, guard, door, node
 
     async def reload(self) -> None:
         """Take what has changed. When anything is wrong nothing is taken, and one line says what."""
         try:
-            new = self._read().with_secret()
+            found = self._read()
+            new = self._settings.taking(found, TAKEN_ANEW)
             reader = await self._keys.read(new)
             bus_keys = new.bus_keys() if new.redis_url is not None else ()
         except SettingsError as error:
@@ -66,14 +66,19 @@ class Reloading:
             return
         contents = _digests(new)
         changed = {
+            name
+            for name in TAKEN_ANEW
+            if getattr(new, name) != getattr(self._settings, name)
+            or contents.get(name) != self._contents.get(name)
+        }
+        waiting = [
             each.name
             for each in fields(new)
-            if getattr(new, each.name) != getattr(self._settings, each.name)
-            or contents.get(each.name) != self._contents.get(each.name)
-        }
+            if each.name not in TAKEN_ANEW and getattr(found, each.name) != getattr(new, each.name)
+        ]
         self._settings, self._contents = new, contents
         self._keys.adopt(new, reader)
-        self._guard.adopt(Guard.of(self._bound, new.allowed_hosts, new.allowed_origins))
+        self._guard.adopt(Guard.of(new.host, new.allowed_hosts, new.allowed_origins))
         self._door.change_limits(
             DoorLimits(new.max_token_connections, new.max_address_connections, new.join_rate)
         )
@@ -81,8 +86,8 @@ class Reloading:
         _change_secrets(self._node.broker, bus_keys)
         log.info(
             "settings.reloaded",
-            changed={name: _shown(getattr(new, name)) for name in sorted(changed & TAKEN_ANEW)},
-            waiting_for_restart=sorted(changed - TAKEN_ANEW),
+            changed={name: _shown(getattr(new, name)) for name in sorted(changed)},
+            waiting_for_restart=sorted(waiting),
             token_secrets=len(new.token_secrets()),
         )
 

@@ -144,10 +144,27 @@ class Settings:
         if file is not None:
             given = read_variables(read_settings_file(file), str(file)) | given
         settings = cls(**given)
-        settings._check()
+        settings.check()
         return settings
 
-    def _check(self) -> None:
+    def taking(self, new: Settings, names: Collection[str]) -> Settings:
+        """
+        Return these settings with some, by their fields' names, as they are in `new`.
+
+        Raises:
+            SettingsError: they do not go together.
+        """
+        taken = replace(self, **{name: getattr(new, name) for name in names})
+        taken.check()
+        return taken.with_secret()
+
+    def check(self) -> None:
+        """
+        See that the values are such as there may be, and go together.
+
+        Raises:
+            SettingsError: it says which do not, and why.
+        """
         if self.workers > 1 and self.redis_url is None:
             raise SettingsError("--workers", "more than one needs --redis: workers share topics through it")
         if self.workers > 1 and self.metrics_port is not None:

@@ -140,6 +140,21 @@ async def test_origins_hosts_and_rates_are_taken_anew(tmp_path: Path, env: dict[
                     break
 
 
+async def test_a_secret_that_stands_among_the_settings_waits_for_a_restart_and_is_named_each_time(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    (tmp_path / "mcpx.env").write_text(f"MCPX_JWT_SECRET={OLD}\n")
+    async with running_gateway(env={**env, "MCPX_JWT_SECRET_FILE": ""}) as gateway:
+        (tmp_path / "mcpx.env").write_text(f"MCPX_JWT_SECRET={NEW}\nMCPX_JOIN_RATE=7\n")
+
+        lines = [await reload(gateway, "settings.reloaded") for _ in range(2)]
+
+        assert [line["waiting_for_restart"] for line in lines] == [["jwt_secret"]] * 2
+        assert [line["changed"] for line in lines] == [{"join_rate": "7:7"}, {}]
+        assert [await status_of(gateway, secret) for secret in (NEW, OLD)] == [401, 426]
+        assert NEW not in gateway.log_text()
+
+
 @pytest.mark.parametrize(
     ("file", "content", "why"),
     [
