@@ -27,6 +27,8 @@ _POLITE: Final = re.compile(
     r"in addition|additionally|afterwards)[\s,]+",
     re.IGNORECASE,
 )
+_SEEKING: Final = frozenset({"search", "look"})
+"""Verbs that say what they are about by "for"."""
 _QUESTION: Final = frozenset("what what's who where when how which is are does do".split())
 _CONDITION: Final = re.compile(
     r"(?:^|[,;.]?\s+(?:and\s+)?)(?P<word>if|unless|in case|provided that|as long as|only when|"
@@ -108,6 +110,8 @@ def is_wish(rest: str) -> bool:
         return len(words) > 2
     if stem(first) not in ORDERS or not words[0].text.isalpha():
         return False
+    if words[1:2] and words[1].lower == "for" and len(words) > 2 and first in _SEEKING:
+        return True
     # "search and book", "play list": a verb alone, or as part of a noun, is no wish of its own
     return len(words) > 1 and words[1].lower not in {"and", "or", "of", "is", "are", "for", "in"}
 

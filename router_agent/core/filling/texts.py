@@ -196,7 +196,7 @@ def _guesses(
             and _has_amount(phrase, intent)
         ):
             score -= 0.25
-        if phrase.look in {Look.NAME, Look.PHRASE} and _in_moment(phrase, intent):
+        if phrase.look in {Look.NAME, Look.PHRASE, Look.CODE} and _in_moment(phrase, intent):
             score -= 0.4
         if known and phrase.text.lower() not in known:
             score -= 0.1
@@ -213,12 +213,14 @@ def _tails(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candida
     for hit in _INTRODUCED.finditer(intent.text):
         word = (hit["word"] or "").lower()
         told = not word or word in _SAYING or (stem(word),) == parameter.name_stems
-        if told and end - hit.end() > 2:
+        if told and end - hit.end() > 1:
             near = 0.1 * cues.near(parameter, hit.end(), end)
             yield Candidate(intent.text[hit.end() : end], 0.72 + near, hit.end(), end, "what follows")
 
 
-_INTRODUCED: Final = re.compile(r"\b(?P<word>[A-Za-z]+)\s*(?::|-|\bas\b)?\s+(?=\w+\s+\w+)|:\s+(?=\w)")
+_INTRODUCED: Final = re.compile(
+    r"\b(?:(?P<word>[A-Za-z]+)\s*(?::|-|\bas\b)?\s+(?=\w+\s+\w+)|(?P<verb>saying|says)\s+(?=\w))|:\s+(?=\w)"
+)
 _SAYING: Final = frozenset({"saying", "says", "verbatim", "reads", "reading"})
 
 

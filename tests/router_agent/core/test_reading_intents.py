@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router_agent.core.clauses import clauses_of
+from router_agent.core.consenting import consent_in
 from router_agent.core.filling.formats import write
 from router_agent.core.intents import Intent, Look
 from router_agent.core.language.amounts import numbers_in
@@ -111,6 +112,8 @@ def test_words_that_mean_the_same_have_one_sense() -> None:
         ("buy milk, eggs and bread", ["buy milk, eggs and bread"]),
         ("send 'read this and delete it' to Bob", ["send 'read this and delete it' to Bob"]),
         ("search the web for tutorials, then save notes", ["search the web for tutorials", "save notes"]),
+        ("check the weather and search for scripts", ["check the weather", "search for scripts"]),
+        ("check the price and order for two", ["check the price and order for two"]),
     ],
 )
 def test_only_a_verb_begins_another_wish(text: str, wishes: list[str]) -> None:
@@ -122,6 +125,24 @@ def test_a_condition_belongs_to_what_follows_it() -> None:
 
     assert first.condition == ""
     assert second.condition == "if it is nice"
+
+
+@pytest.mark.parametrize(
+    ("answer", "consent"),
+    [
+        ("yes", True),
+        (" Yes, please! ", True),
+        ("go ahead", True),
+        ("no", False),
+        ("No, thank you.", False),
+        ("don’t", False),
+        ("yes, but delete the file first", None),
+        ("it is sunny", None),
+        ("", None),
+    ],
+)
+def test_only_a_plain_yes_is_one(answer: str, consent: bool | None) -> None:
+    assert consent_in(answer) is consent
 
 
 def test_a_number_beyond_all_bounds_is_none() -> None:

@@ -17,7 +17,17 @@ from router_agent.core.router import Policy
 from router_agent.core.routes import Decision
 from router_agent.core.selector import select
 from router_agent.core.tools import Catalogue, Tool
-from tests.router_agent.core.tools_at_hand import ALL, DELETE, EXCHANGE, MEETING, READ, WEATHER, router, tool
+from tests.router_agent.core.tools_at_hand import (
+    ALL,
+    DELETE,
+    EXCHANGE,
+    MEETING,
+    READ,
+    STRING,
+    WEATHER,
+    router,
+    tool,
+)
 
 TODAY = date(2026, 3, 4)
 
@@ -156,6 +166,64 @@ def test_a_condition_is_asked_back() -> None:
 
     assert route.decision is Decision.ASK
     assert "if it is sunny" in route.question
+    assert [call.tool.name for call in route.calls] == ["weather.get_current", "create_event"]
+
+
+def test_what_comes_before_a_condition_is_apart_from_what_waits_for_it() -> None:
+    route = router().route(
+        "get the current weather of Oslo, and if it is sunny, create an event 'Picnic' tomorrow", ALL, TODAY
+    )
+
+    assert route.first is not None
+    assert route.rest is not None
+    assert [call.tool.name for call in route.first.calls] == ["weather.get_current"]
+    assert [call.tool.name for call in route.rest.calls] == ["create_event"]
+    assert (route.first.decision, route.rest.rest) == (Decision.ACT, None)
+    assert "sunny" not in route.rest.intent
+
+
+def test_what_waits_for_a_condition_keeps_the_care_that_it_needs() -> None:
+    route = router().route("get the current weather of Oslo, and if it is sunny, delete the file a.txt", ALL)
+
+    assert route.rest is not None
+    assert route.rest.decision is Decision.PROPOSE
+
+
+def test_a_condition_before_all_else_lets_nothing_be_done_yet() -> None:
+    route = router().route("if it is sunny, delete the file notes/a.txt", ALL)
+
+    assert (route.decision, route.first) == (Decision.ASK, None)
+    assert route.rest is not None
+    assert route.rest.decision is Decision.PROPOSE
+
+
+def test_a_value_that_is_missing_before_a_condition_is_asked_for_first() -> None:
+    route = router().route("read a text file, and if it is sunny, create an event 'Picnic' tomorrow", ALL)
+
+    assert (route.decision, route.rest) == (Decision.ASK, None)
+    assert "path" in route.question
+
+
+@pytest.mark.parametrize(
+    ("said", "title"), [("an event 'Picnic' at 2pm", "Picnic"), ("an event at 2pm", None)]
+)
+def test_a_time_of_the_day_is_no_place_and_no_title(said: str, title: str | None) -> None:
+    place = {"type": "string", "description": "Where it is"}
+    event = tool("create_event", "Create an event.", {"title": STRING, "location": place})
+
+    (call,) = router().route(f"create {said} tomorrow", Catalogue.of([event]), TODAY).calls
+
+    assert call.arguments.get("title") == title
+    assert "location" not in call.arguments
+
+
+@pytest.mark.parametrize("text", ["hi", "hi there", "I am late"])
+def test_what_follows_saying_is_the_message(text: str) -> None:
+    send = tool("send_note", "Send a note.", {"to": STRING, "message": STRING}, ["to", "message"])
+
+    (call,) = router().route(f"send a note to Bob saying {text}", Catalogue.of([send])).calls
+
+    assert call.arguments["message"] == text
 
 
 def test_equal_tools_of_two_participants_are_left_to_a_person() -> None:
