@@ -163,12 +163,12 @@ def agenda_server(agenda: Agenda) -> MCPServer:
 
     @server.tool(annotations=ADDS)
     def create_event(
-        title: Title,
         start: Moment,
+        title: Title = "Meeting",
         duration: Minutes = 60,
         location: Place = "",
     ) -> Entry:
-        """Create an event or meeting in the calendar."""
+        """Create or schedule a meeting or event in the calendar."""
         return agenda.add(title, start, duration, location)
 
     @server.tool(annotations=READS)
@@ -181,8 +181,8 @@ def agenda_server(agenda: Agenda) -> MCPServer:
         return [entries[one.key] for one in best_of(texts, query, MOST_LISTED)]
 
     @server.tool(annotations=READS)
-    def list_events(day: Day) -> list[Entry]:
-        """List what is on the calendar on a day."""
+    def show_calendar(day: Day) -> list[Entry]:
+        """Show what is on the calendar on a day."""
         on = _moment(day).date().isoformat()
         return [one for one in agenda.entries() if one["start"][:10] <= on <= one["end"][:10]][:MOST_LISTED]
 
