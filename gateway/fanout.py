@@ -4,6 +4,10 @@ One topic's deliveries: what becomes ready in one round of the loop leaves in on
 Everybody's envelopes are joined once and the same bytes are written to each
 member. What only one is to hear (its welcome, a refusal, what a Directed member
 is named in) goes into that member's own join, in its place.
+
+A small topic is flushed at the end of a read. Then who was read is owed its own
+copy for a round: on a busy node the answer comes meanwhile, and both leave in
+one write.
 """
 
 from __future__ import annotations
@@ -17,7 +21,10 @@ from gateway.transport import frame_head
 SMALL: Final = 8
 """Members up to which a topic is flushed at the end of a read: nothing is gained by waiting for more."""
 _MAX_BATCH_BYTES: Final = 1 << 18
-"""A batch is flushed when it has grown to this, so that no write is larger than sockets like."""
+"""
+A batch is flushed when it has grown to this, so that no write is larger than sockets like.
+An envelope beyond it goes by itself, its head first: joining would copy it once more.
+"""
 _HOPS: Final = 3
 _RECEIVERS_A_HOP: Final = 8
 """Further rounds that an expensive flush waits while more keeps arriving, and one more for each so many
@@ -34,11 +41,13 @@ class Fanout:
         "_begun",
         "_bytes",
         "_call_soon",
+        "_delivered",
         "_envelopes",
         "_frames",
         "_hops",
         "_is_due",
         "_offset",
+        "_owed",
         "_private",
         "_receivers",
         "_rest",
@@ -46,8 +55,13 @@ class Fanout:
         "is_touched",
     )
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
-        self._call_soon = call_soon
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], object],
+        delivered: Callable[[int, int], None],
+    ) -> None:
+        """`delivered` is told how much everybody was given: envelopes and their bytes."""
+        self._call_soon, self._delivered = call_soon, delivered
         self._receivers: Sequence[Member] = ()
         self._envelopes: list[bytes] = []
         self._frames: list[bytes] = []
@@ -57,6 +71,8 @@ class Fanout:
         """For one member alone: after how many of everybody's envelopes, and what."""
         self._begun: dict[Member, int] = {}
         """Who is new: after how many of everybody's envelopes it begins to hear them."""
+        self._owed: dict[Member, tuple[bytes, Sequence[bytes]]] = {}
+        """Who was read last, and what has gone to the others since."""
         self._is_due = False
         self._hops = self._seen = 0
         self._rest: tuple[Sequence[Member], bytes, Sequence[bytes]] | None = None
@@ -79,12 +95,28 @@ class Fanout:
         if receivers is not self._receivers:
             self._change(receivers)
         size = len(data)
-        self._frames.append(frame_head(size))
-        self._frames.append(data)
+        if size > _MAX_BATCH_BYTES:
+            self._deliver_alone(data)
+            return
+        self._frames += (frame_head(size), data)
         self._envelopes.append(data)
         self._bytes += size
         if self._bytes > _MAX_BATCH_BYTES:
             self.flush()
+
+    def _deliver_alone(self, data: bytes) -> None:
+        self.flush()
+        head = frame_head(len(data))
+        for member in self._receivers:
+            member.outbox.send(head, ())
+            member.outbox.send(data, (data,))
+        self._delivered(len(self._receivers), len(self._receivers) * len(data))
+
+    def deliver_also(self, data: bytes, members: Sequence[Member]) -> None:
+        """Deliver an envelope to members picked for it alone."""
+        for member in members:
+            self.tell(data, member)
+        self._delivered(len(members), len(members) * len(data))
 
     def tell(self, data: bytes, member: Member) -> None:
         """Deliver an envelope to one member alone, after what was delivered before."""
@@ -126,8 +158,42 @@ class Fanout:
             self._is_due = False
             self.flush(in_slices=True)
 
+    def flush_but(self, reader: Member) -> bool:
+        """
+        Write what is pending, but owe `reader`, who was just read, its copy.
+
+        Return whether anything is owed: to be paid soon.
+        """
+        if self._private or self._rest is not None or not self._frames:
+            self.flush()
+            return False
+        frames, envelopes = self._take()
+        for member in self._receivers:
+            owed = self._owed.pop(member, None) if self._owed else None
+            mine = (frames, envelopes) if owed is None else (owed[0] + frames, [*owed[1], *envelopes])
+            if member is reader:
+                self._owed[member] = mine
+            else:
+                member.outbox.send(*mine)
+        return bool(self._owed)
+
+    def pay(self) -> None:
+        """Write what is owed."""
+        owed, self._owed = self._owed, {}
+        for member, (frames, envelopes) in owed.items():
+            member.outbox.send(frames, envelopes)
+
+    def _take(self) -> tuple[bytes, Sequence[bytes]]:
+        """Begin anew; return everybody's frames and the envelopes in them."""
+        frames, envelopes = b"".join(self._frames), self._envelopes
+        self._delivered(len(envelopes) * len(self._receivers), self._bytes * len(self._receivers))
+        self._frames, self._envelopes, self._bytes = [], [], 0
+        return frames, envelopes
+
     def flush(self, *, in_slices: bool = False) -> None:
-        """Write what is pending; with `in_slices` a large topic takes several rounds."""
+        """Write what is owed and pending; with `in_slices` a large topic takes several rounds."""
+        if self._owed:
+            self.pay()
         if self._rest is not None:
             self._write_rest()
         private = self._private
@@ -138,8 +204,8 @@ class Fanout:
                 for member, told in private.items():
                     _send(member, [data for _, data in told])
             return
-        frames, envelopes, receivers = b"".join(self._frames), self._envelopes, self._receivers
-        self._frames, self._envelopes, self._bytes = [], [], 0
+        frames, envelopes = self._take()
+        receivers = self._receivers
         if private:
             self._private = {}
             receivers = [member for member in receivers if member not in private]

@@ -32,10 +32,17 @@ class Held:
 class Holding:
     """The topics heard, each counted by those who need it."""
 
-    def __init__(self, broker: Broker, entered: Callable[[Held], None]) -> None:
-        """`entered` is told of each topic that is heard from now on."""
-        self._broker, self._entered = broker, entered
+    def __init__(
+        self, broker: Broker, entered: Callable[[Held], None], delivered: Callable[[int, int], None]
+    ) -> None:
+        """
+        `entered` is told of each topic that is heard from now on, `delivered` how much was
+        put into outboxes: envelopes and bytes.
+        """
+        self._broker, self._entered, self._delivered = broker, entered, delivered
         self._held: dict[str, Held] = {}
+        self.find: Callable[[str], Held | None] = self._held.get
+        """Return a topic, if it is heard. The dictionary's own method: asked for each envelope, twice."""
         self._locks = tuple(asyncio.Lock() for _ in range(_LOCKS))
         self._leaving: set[asyncio.Task[None]] = set()
         self._is_stopped = False
@@ -45,10 +52,6 @@ class Holding:
 
     def __len__(self) -> int:
         return len(self._held)
-
-    def find(self, topic: str) -> Held | None:
-        """Return a topic, if it is heard."""
-        return self._held.get(topic)
 
     async def hold(self, topic: str) -> Held:
         """
@@ -62,7 +65,7 @@ class Holding:
                 raise BrokerUnavailable("this node is going away")
             held = self._held.get(topic)
             if held is None:
-                fanout = Fanout(asyncio.get_running_loop().call_soon)
+                fanout = Fanout(asyncio.get_running_loop().call_soon, self._delivered)
                 held = self._held[topic] = Held(Topic(topic, await self._broker.enter(topic)), fanout)
                 self._entered(held)
             held.holders += 1

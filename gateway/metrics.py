@@ -78,10 +78,10 @@ class Metrics(Collector):
         self._relayed[family] += 1
         self._relayed_bytes[family] += size
 
-    def delivered(self, receivers: int, size: int) -> None:
-        """One envelope of `size` bytes was put into the outboxes of so many connections."""
-        self._delivered += receivers
-        self._delivered_bytes += receivers * size
+    def delivered(self, envelopes: int, size: int) -> None:
+        """So many envelopes, of `size` bytes together, were put into the outboxes of connections."""
+        self._delivered += envelopes
+        self._delivered_bytes += size
 
     def refused(self, code: ErrorCode) -> None:
         """An envelope was refused."""

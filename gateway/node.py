@@ -34,7 +34,6 @@ from gateway.core import (
     Outbox,
     Rate,
     Refuse,
-    Relay,
     Relayed,
     Topic,
     Welcome,
@@ -46,6 +45,7 @@ from gateway.errors import GatewayError
 from gateway.fanout import Fanout
 from gateway.holding import Held, Holding
 from gateway.metrics import Metrics
+from gateway.rounds import Rounds
 from schemas import CloseCode, Envelope, EnvelopeError, ErrorCode, TopicUnavailable
 
 log = structlog.get_logger("gateway")
@@ -135,12 +135,12 @@ class Node:
         self._max_topic_connections = max_topic_connections
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
-        self._holding = Holding(broker, self._disown)
+        self._holding = Holding(broker, self._disown, metrics.delivered)
         self._homes: dict[str, Held] = {}
         """By connection."""
-        self._touched: list[Fanout] = []
-        """Fan-outs with something pending that nobody has scheduled."""
-        self._is_reading = self._is_sweep_due = False
+        self._rounds = Rounds()
+        self._now = self._monotonic = 0.0
+        """The clocks, as they stood when what is being read began: it came together."""
         self._joining: dict[str, asyncio.Future[None]] = {}
         """By connection: done once the welcome is in its outbox."""
         self._shared: dict[str, _Shared] = {}
@@ -290,7 +290,7 @@ class Node:
             mode=mode,
             expires_at=claims.exp,
             outbox=outbox,
-            buckets=(Bucket(self._rate, monotonic), shared),
+            bucket=shared,
         )
         self._homes[member.connection] = held
         self._next_expiry = min(self._next_expiry, member.expires_at)
@@ -332,8 +332,7 @@ class Node:
         self._rate, self._max_topic_connections = rate, max_topic_connections
         for held in self._holding:
             for member in held.topic.members.values():
-                for bucket in member.buckets:
-                    bucket.change(rate)
+                member.bucket.change(rate)
 
     def leave(self, member: Member) -> None:
         """A member's connection has ended, from whichever side; told twice, it counts once."""
@@ -358,25 +357,22 @@ class Node:
 
         `read_done` follows after the last of what came together.
         """
-        self._is_reading = True
-        clock = self._clock
-        effect = judge(
-            member, data, now=clock.now(), monotonic=clock.monotonic(), max_bytes=self.max_envelope_bytes
-        )
-        if isinstance(effect, Relay):
-            self._append(member, effect.envelope)
-        elif isinstance(effect, Refuse):
-            self.refuse(member, effect.error)
-            if effect.error.code is ErrorCode.TOO_LARGE:
+        if self._rounds.reader is None:
+            self._rounds.reader = member
+            self._now, self._monotonic = self._clock.now(), self._clock.monotonic()
+        verdict = judge(member, data, self._now, self._monotonic, self.max_envelope_bytes)
+        if isinstance(verdict, Envelope):
+            self._append(member, verdict)
+        elif isinstance(verdict, Refuse):
+            self.refuse(member, verdict.error)
+            if verdict.error.code is ErrorCode.TOO_LARGE:
                 self.close(member, CloseCode.TOO_LARGE)
         else:
-            self.close(member, effect.code)
+            self.close(member, verdict.code)
 
     def read_done(self) -> None:
         """Everything that came together has been received: deliver what it led to."""
-        self._is_reading = False
-        if self._touched:
-            self._sweep()
+        self._rounds.read_done()
 
     def refuse(self, member: Member, error: EnvelopeError) -> None:
         """Tell a member that something it sent goes nowhere."""
@@ -392,7 +388,7 @@ class Node:
         if home is not None:
             data = refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
             home.fanout.tell(data, member)
-            self._touch(home.fanout)
+            self._rounds.touch(home.fanout)
 
     def close(self, member: Member, code: CloseCode) -> None:
         """End a member's connection: what it was to hear goes out, what it says counts no more."""
@@ -414,8 +410,9 @@ class Node:
         if held is None:
             self.refuse(member, _unavailable(envelope.id))
             return
-        entry = Relayed(member.connection, envelope.sender, envelope.to, envelope.data)
-        self.metrics.relayed(envelope.kind.family, len(envelope.data))
+        data = envelope.data
+        entry = Relayed(member.record.connection, envelope.sender, envelope.to, data)
+        self.metrics.relayed(envelope.kind.family, len(data))
         self.broker.publish(member.topic, Draft(entry, member, held.topic.position))
 
     # What the broker tells
@@ -479,13 +476,13 @@ class Node:
             case Deliver():
                 if effect.receivers:
                     fanout.deliver(effect.data, effect.receivers)
-                for member in effect.also:
-                    fanout.tell(effect.data, member)
-                self._touch(fanout)
-                self.metrics.delivered(len(effect.receivers) + len(effect.also), len(effect.data))
+                if effect.also:
+                    fanout.deliver_also(effect.data, effect.also)
+                if not fanout.is_touched:
+                    self._rounds.touch(fanout)
             case Welcome():
                 fanout.tell(effect.data, effect.member)
-                self._touch(fanout)
+                self._rounds.touch(fanout)
                 joining = self._joining.get(effect.member.connection)
                 if joining is not None and not joining.done():
                     joining.set_result(None)
@@ -493,26 +490,6 @@ class Node:
                 self.close(effect.member, effect.code)
             case _:
                 assert_never(effect)
-
-    def _touch(self, fanout: Fanout) -> None:
-        if fanout.is_touched:
-            return
-        fanout.is_touched = True
-        self._touched.append(fanout)
-        if not self._is_reading and not self._is_sweep_due:
-            self._is_sweep_due = True
-            asyncio.get_running_loop().call_soon(self._sweep)
-
-    def _sweep(self) -> None:
-        """Write to small topics now, and to large ones when no more comes."""
-        self._is_sweep_due = False
-        touched, self._touched = self._touched, []
-        for fanout in touched:
-            fanout.is_touched = False
-            if fanout.is_small:
-                fanout.flush()
-            else:
-                fanout.schedule()
 
     def _close_all(self, topic: Topic, code: CloseCode) -> None:
         for member in list(topic.members.values()):

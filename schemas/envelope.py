@@ -27,7 +27,7 @@ from schemas.errors import (
     PayloadError,
     UnsupportedProtocol,
 )
-from schemas.kind import Kind
+from schemas.kind import Kind, parse_kind
 from schemas.names import is_participant_id
 
 JsonObject = dict[str, Any]
@@ -59,6 +59,9 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
     correlation_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
+_UNSET: Final = msgspec.UNSET
+_BRACE, _BACKSLASH = b"{\\"
+
 _decode_header: Final = msgspec.json.Decoder(_Header).decode
 
 
@@ -78,8 +81,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """Empty: broadcast."""
     correlation_id: str | None
     ts: str | None
-    raw_payload: bytes
-    """The JSON object under `payload`, unread."""
+    raw_payload: msgspec.Raw
+    """The JSON object under `payload`, unread: a part of `data`, not a copy."""
     data: bytes
     """The whole envelope as it stands on the wire."""
 
@@ -97,23 +100,23 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             header = _decode_header(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return _parse_carefully(data)
-        payload = bytes(header.payload)
-        if not _is_plain(data, payload, header):
+        if not _is_plain(data, header):
             return _parse_carefully(data)
+        to, ts, correlation_id = header.to, header.ts, header.correlation_id
         return _build(
             data,
-            payload,
+            header.payload,
             header.protocol,
             header.id,
             header.sender,
             header.kind,
-            () if header.to is msgspec.UNSET else tuple(header.to),
-            None if header.ts is msgspec.UNSET else header.ts,
-            None if header.correlation_id is msgspec.UNSET else header.correlation_id,
+            () if to is _UNSET else tuple(to),
+            None if ts is _UNSET else ts,
+            None if correlation_id is _UNSET else correlation_id,
         )
 
 
-def _is_plain(data: bytes, payload: bytes, header: _Header) -> bool:
+def _is_plain(data: bytes, header: _Header) -> bool:
     """
     Whether the bytes around the payload hold each header key once, beyond doubt.
 
@@ -127,24 +130,31 @@ def _is_plain(data: bytes, payload: bytes, header: _Header) -> bool:
             data.decode()
         except UnicodeDecodeError:
             return False
+    payload = header.payload
     # Nearly always the payload comes last; then what stands before it needs no search.
-    is_last = data.endswith(payload, 0, len(data) - 1)
-    head = data[: -len(payload) - 1] if is_last else data.replace(payload, b"", 1)
-    if b"\\" in head:
-        return False
+    start = len(data) - len(payload) - 1
+    if data.endswith(payload, start, -1):
+        head = data[:start]
+        if data[start] != _BRACE:
+            return False
+    else:
+        text = bytes(payload)
+        head = data.replace(text, b"", 1)
+        if text[0] != _BRACE:
+            return False
     quotes = 18
-    if header.ts is not msgspec.UNSET:
+    if header.ts is not _UNSET:
         quotes += 4
-    if header.correlation_id is not msgspec.UNSET:
+    if header.correlation_id is not _UNSET:
         quotes += 4
-    if header.to is not msgspec.UNSET:
+    if header.to is not _UNSET:
         quotes += 2 + 2 * len(header.to)
-    return head.count(b'"') == quotes and payload[:1] == b"{"
+    return head.count(b'"') == quotes and _BACKSLASH not in head
 
 
 def _build(
     data: bytes,
-    payload: bytes,
+    payload: msgspec.Raw,
     protocol: str,
     id: str,
     sender: str,
@@ -154,35 +164,36 @@ def _build(
     correlation_id: str | None,
 ) -> Envelope:
     """Check the rules of the header fields, whose types are right already."""
-    readable_id = id if _is_id(id) else None
+    has_id = _is_id(id)
     try:
         if protocol != PROTOCOL:
             raise UnsupportedProtocol(protocol)
-        if readable_id is None:
+        if not has_id:
             raise InvalidEnvelope("id", f"must be 1 to {MAX_ID_CHARACTERS} characters of printable ASCII")
-        if not _is_printable(sender):
+        if not (sender.isascii() and sender.isprintable()):
             raise InvalidEnvelope("from", "must be printable ASCII")
-        if correlation_id is not None and not _is_printable(correlation_id):
+        if correlation_id is not None and not (correlation_id.isascii() and correlation_id.isprintable()):
             raise InvalidEnvelope("correlation_id", "must be printable ASCII")
-        if len(to) > MAX_TO:
-            raise InvalidEnvelope("to", f"names at most {MAX_TO} participants")
-        for name in to:
-            if not is_participant_id(name):
-                raise InvalidEnvelope("to", f"names {name[:64]!r}, which is no participant id")
+        if to:
+            _check_to(to)
         if ts is not None and not is_rfc3339(ts):
             raise InvalidEnvelope("ts", "must be an RFC 3339 timestamp")
-        return Envelope(id, sender, Kind.parse(kind), to, correlation_id, ts, payload, data)
+        return Envelope(id, sender, parse_kind(kind), to, correlation_id, ts, payload, data)
     except EnvelopeError as error:
-        error.envelope_id = readable_id
+        error.envelope_id = id if has_id else None
         raise
 
 
+def _check_to(to: tuple[str, ...]) -> None:
+    if len(to) > MAX_TO:
+        raise InvalidEnvelope("to", f"names at most {MAX_TO} participants")
+    for name in to:
+        if not is_participant_id(name):
+            raise InvalidEnvelope("to", f"names {name[:64]!r}, which is no participant id")
+
+
 def _is_id(text: str) -> bool:
-    return 1 <= len(text) <= MAX_ID_CHARACTERS and _is_printable(text)
-
-
-def _is_printable(text: str) -> bool:
-    return text.isascii() and text.isprintable()
+    return 1 <= len(text) <= MAX_ID_CHARACTERS and text.isascii() and text.isprintable()
 
 
 @lru_cache(maxsize=1024)
@@ -221,7 +232,7 @@ def _parse_carefully(data: bytes) -> Envelope:
         raise
     return _build(
         data,
-        bytes(raw["payload"]),
+        raw["payload"],
         fields["protocol"],
         fields["id"],
         fields["from"],
@@ -326,7 +337,7 @@ def payload_of(envelope: Envelope) -> JsonObject:
     Raises:
         PayloadError: two readers would read it differently.
     """
-    value = parse_strictly(envelope.raw_payload)
+    value = parse_strictly(bytes(envelope.raw_payload))
     if not is_object(value):
         raise PayloadError("the payload is no object")
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -29,6 +29,13 @@ class Kind:
     family: str
     method: str | None = None
     context: str | None = None
+    is_reserved: bool = field(init=False, repr=False, compare=False)
+    """
+    Whether only the gateway may send it (MCPx 4.1, Reserved Namespace).
+
+    Look-alikes in other letter case are reserved too, so that no reader
+    who folds case takes a participant for the gateway.
+    """
 
     @classmethod
     def parse(cls, text: str) -> Kind:
@@ -42,18 +49,12 @@ class Kind:
         Raises:
             KindError: `text` is no kind; the error says which rule it breaks.
         """
-        return _parse(text)
+        return parse_kind(text)
 
-    @property
-    def is_reserved(self) -> bool:
-        """
-        Whether only the gateway may send it (MCPx 4.1, Reserved Namespace).
-
-        Look-alikes in other letter case are reserved too, so that no reader
-        who folds case takes a participant for the gateway.
-        """
+    def __post_init__(self) -> None:
         family = self.family.lower()
-        return family in _RESERVED_FAMILIES or family.startswith(("system/", "presence/"))
+        is_reserved = family in _RESERVED_FAMILIES or family.startswith(("system/", "presence/"))
+        object.__setattr__(self, "is_reserved", is_reserved)  # asked for each envelope
 
     def with_family(self, family: str) -> Kind:
         """Return the same method and context under another family, as a fulfillment does."""
@@ -73,7 +74,8 @@ def is_kind_text(text: str) -> bool:
 
 
 @lru_cache(maxsize=_KINDS_REMEMBERED)
-def _parse(text: str) -> Kind:
+def parse_kind(text: str) -> Kind:
+    """As `Kind.parse`, and one object for one text."""
     if not text:
         raise KindError(text, "it is empty")
     if len(text) > MAX_KIND_BYTES:

@@ -30,15 +30,16 @@ class _Order:
     is_heard: bool = False
 
     def is_stale(self, draft: Draft) -> bool:
-        return bool(self.changed) and any(
-            self.changed.get(subject, 0) > draft.judged_at for subject in draft.subjects
-        )
+        return any(self.changed.get(subject, 0) > draft.judged_at for subject in draft.subjects)
 
     def append(self, entry: Entry) -> int:
         self.position += 1
+        if not isinstance(entry, Relayed):  # nearly every entry is one
+            self._note(entry)
+        return self.position
+
+    def _note(self, entry: Entry) -> None:
         match entry:
-            case Relayed():
-                pass  # first, because nearly every entry is one
             case Joined():
                 self.joined[entry.record.connection] = entry
             case Left():
@@ -56,7 +57,6 @@ class _Order:
                 for subject in (entry.participant, entry.jti and token_subject(entry.jti)):
                     if subject:
                         self.changed[subject] = self.position
-        return self.position
 
 
 class MemoryBroker:
@@ -118,7 +118,7 @@ class MemoryBroker:
         if order is None:
             if not isinstance(draft.entry, Left):
                 hearer.unavailable(topic, [draft])
-        elif order.is_stale(draft):
+        elif order.changed and order.is_stale(draft):
             hearer.stale(topic, [draft])
         else:
             self._append(topic, order, draft.entry)
@@ -214,7 +214,8 @@ class MemoryBroker:
                     self._hearer.hear(name, position, next_entry)
         finally:
             self._is_telling = False
-        self._drop_if_empty(topic, order)
+        if not order.is_heard:
+            self._drop_if_empty(topic, order)
 
     def _drop_if_empty(self, topic: str, order: _Order) -> None:
         if not order.joined and not order.is_heard:

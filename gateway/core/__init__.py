@@ -1,7 +1,7 @@
 """One topic's rules, without any I/O: envelopes and entries in, effects out."""
 
 from gateway.core.authorize import authorize, judge
-from gateway.core.effects import Close, Deliver, Draft, Effect, Refuse, Relay, Verdict, Welcome, token_subject
+from gateway.core.effects import Close, Deliver, Draft, Effect, Refuse, Verdict, Welcome, token_subject
 from gateway.core.entries import Amended, ConnectionRecord, Ended, Entry, Gone, Joined, Left, Relayed
 from gateway.core.limits import Bucket, Rate, RefusalStreak
 from gateway.core.members import Member, Mode, Outbox
@@ -28,7 +28,6 @@ __all__ = [
     "Rate",
     "RefusalStreak",
     "Refuse",
-    "Relay",
     "Relayed",
     "Roster",
     "Snapshot",

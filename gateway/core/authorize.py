@@ -7,7 +7,7 @@ The order of the checks is the order of `ErrorCode`.
 
 from __future__ import annotations
 
-from gateway.core.effects import Close, Refuse, Relay, Verdict
+from gateway.core.effects import Close, Refuse, Verdict
 from gateway.core.members import Member
 from schemas import (
     CapabilityViolation,
@@ -21,7 +21,7 @@ from schemas import (
 )
 
 
-def judge(member: Member, data: bytes, *, now: float, monotonic: float, max_bytes: int) -> Verdict:
+def judge(member: Member, data: bytes, now: float, monotonic: float, max_bytes: int) -> Verdict:
     """
     Decide what the bytes that a member sent lead to (MCPx 4.2, 6.4).
 
@@ -34,9 +34,7 @@ def judge(member: Member, data: bytes, *, now: float, monotonic: float, max_byte
         return Close(member, CloseCode.TOKEN_EXPIRED)
     # Refused envelopes count against the rate, so a token is taken first and
     # the verdict kept until its turn comes.
-    wait_ms = 0
-    for bucket in member.buckets:
-        wait_ms = max(wait_ms, bucket.take(monotonic))  # it has to get past each of them
+    wait_ms = member.bucket.take(monotonic)
     try:
         if len(data) > max_bytes:
             raise EnvelopeTooLarge(max_bytes)
@@ -48,7 +46,7 @@ def judge(member: Member, data: bytes, *, now: float, monotonic: float, max_byte
         error_or_none.envelope_id = envelope.id
         return _refused(member, error_or_none, monotonic)
     member.streak.accepted()
-    return Relay(member, envelope)
+    return envelope
 
 
 def authorize(member: Member, envelope: Envelope, wait_ms: int = 0) -> EnvelopeError | None:

@@ -11,15 +11,8 @@ from gateway.core.entries import Entry
 from gateway.core.members import Member
 from schemas import CloseCode, Envelope, EnvelopeError
 
-# Relay, Deliver and Draft are made for every envelope: as structs they cost a
+# Deliver and Draft are made for every envelope: as structs they cost a
 # fifth of what frozen dataclasses do.
-
-
-class Relay(msgspec.Struct, frozen=True):
-    """The envelope is allowed: append it to the topic's order."""
-
-    member: Member
-    envelope: Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +23,7 @@ class Refuse:
     error: EnvelopeError
 
 
-class Deliver(msgspec.Struct, frozen=True):
+class Deliver(msgspec.Struct, frozen=True, gc=False):
     """The same bytes to each receiver, and to some others."""
 
     data: bytes
@@ -56,14 +49,14 @@ class Close:
     code: CloseCode
 
 
-Verdict = Relay | Refuse | Close
-"""What becomes of an envelope."""
+Verdict = Envelope | Refuse | Close
+"""What becomes of the bytes that a member sent: an envelope that is allowed, or why there is none."""
 
 Effect = Deliver | Welcome | Close
 """What an entry of the order leads to."""
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An entry on its way into the topic's order."""
 
     entry: Entry

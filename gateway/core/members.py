@@ -32,7 +32,8 @@ class Outbox(Protocol):
         """
         Queue envelopes; never blocks, never raises.
 
-        They come twice: as the frames that go over a WebSocket, and as they are.
+        They come twice: as the frames that go over a WebSocket, and as they are. Before
+        one that is too long to be copied comes its frame's head, with no envelopes.
         """
         ...
 
@@ -61,8 +62,8 @@ class Member:
     expires_at: float
     """Unix seconds; `inf` for a member that never expires."""
     outbox: Outbox
-    buckets: tuple[Bucket, ...]
-    """The connection's own, and the one that the participant's connections share."""
+    bucket: Bucket
+    """What the participant's connections on this node may send together; so no one of them sends more."""
     streak: RefusalStreak = field(default_factory=RefusalStreak)
     is_welcome: bool = False
     """Whether its join has come back in the topic's order."""

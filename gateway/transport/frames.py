@@ -22,6 +22,7 @@ from websockets.speedups import apply_mask
 from gateway.transport.keepalive import Keepalive
 
 _TEXT: Final = 0x81
+_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SHORT: Final = 126
 _LONG: Final = 127
@@ -111,7 +112,7 @@ class FramedConnection(asyncio.Protocol):
         "_tail",
         "_transport",
         "pinged_at",
-        "write_now",
+        "write",
     )
 
     def __init__(
@@ -128,8 +129,13 @@ class FramedConnection(asyncio.Protocol):
         self._extensions = extensions
         self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
         self._max_size, self._max_waiting = max_size, max_waiting
-        self.write_now: Callable[[bytes], None] = _dropped if transport.is_closing() else transport.write
-        """What `write` ends in; nothing follows a close frame."""
+        self.write: Callable[[bytes], None] = _dropped if transport.is_closing() else transport.write
+        """
+        Send whole frames, now or when the socket takes them; never blocks.
+
+        The transport's own method while it takes what it is given: called for
+        each delivery. Nothing follows a close frame.
+        """
         self._tail: bytearray | None = None
         """The beginning of a frame whose rest has not come."""
         self._odd: WebSocketProtocol | None = None
@@ -153,13 +159,8 @@ class FramedConnection(asyncio.Protocol):
 
     # Sending
 
-    def write(self, frames: bytes) -> None:
-        """Send whole frames, now or when the socket takes them; never blocks."""
-        if self._held is None:
-            self.write_now(frames)
-            return
-        if self._close_sent is not None:
-            return
+    def _hold(self, frames: bytes) -> None:
+        assert self._held is not None
         self._held.append(frames)
         self._held_bytes += len(frames)
         if self._held_bytes > self._max_waiting:
@@ -196,10 +197,14 @@ class FramedConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._held is None:
             self._held = deque()
+            if self.write is not _dropped:
+                self.write = self._hold
 
     def resume_writing(self) -> None:
         held, self._held, self._held_bytes = self._held, None, 0
         self._stalled = None
+        if self.write is not _dropped:
+            self.write = self._transport.write
         if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))  # which may pause again
         if self._is_ending:
@@ -224,7 +229,7 @@ class FramedConnection(asyncio.Protocol):
         elif data and not self._transport.is_closing():
             self._transport.write(data)
         self._close_sent = self._close_sent or code
-        self.write_now = _dropped
+        self.write = _dropped
 
     def _close_transport(self) -> None:
         """Close it when it has everything; whoever takes nothing is dropped when the grace is over."""
@@ -295,6 +300,8 @@ class FramedConnection(asyncio.Protocol):
                     receiver.received(message)
                 else:
                     self._fail(_NOT_UTF8)
+            elif first == _PONG and length < _SHORT:
+                self.pinged_at = None  # all that ten thousand who are silent ever say
             else:
                 self._take_odd(data[position:end])
             position = end
@@ -398,7 +405,7 @@ class FramedConnection(asyncio.Protocol):
             self._last_call.cancel()
         self._owner.connections.discard(self)
         self._held = None
-        self.write_now = _dropped
+        self.write = _dropped
         self._receiver = _NOBODY  # who knows this connection: only the collector would part them
 
     def _over(self, code: int) -> None:

@@ -7,7 +7,7 @@ import timeit
 from collections.abc import Callable, Iterator, Sequence
 
 from capabilities import CapabilitySet
-from gateway.core import ConnectionRecord, Member, Mode, Relay, judge
+from gateway.core import Bucket, ConnectionRecord, Member, Mode, Rate, judge
 from schemas import CloseCode, Envelope, Kind, encode_envelope
 
 REPEATS = 5
@@ -54,25 +54,23 @@ def _envelope(payload_bytes: int) -> bytes:
 
 def _member() -> Member:
     record = ConnectionRecord("bench/1", "bench", "agent", HELD, jti="bench", iat=0, at=0.0)
-    return Member("bench", record, CapabilitySet.of(HELD), Mode.ALL, math.inf, _Nowhere(), ())
+    return Member(
+        "bench", record, CapabilitySet.of(HELD), Mode.ALL, math.inf, _Nowhere(), Bucket(Rate(1e9, 1e9), 0.0)
+    )
 
 
 def measure() -> Iterator[tuple[str, float]]:
     """Yield what was done and how many nanoseconds it took, the best of several repeats."""
     small, large = _envelope(100), _envelope(100_000)
     member, held, kind = _member(), CapabilitySet.of(HELD), Kind.parse(KIND)
-    assert isinstance(judge(member, small, now=0.0, monotonic=0.0, max_bytes=1 << 20), Relay)
+    assert isinstance(judge(member, small, 0.0, 0.0, 1 << 20), Envelope)
     works: dict[str, Callable[[], object]] = {
         "parse a kind seen before": lambda: Kind.parse(KIND),
         "ask a set for a kind seen before": lambda: held.grants(kind),
         "read an envelope's header, 100 B payload": lambda: Envelope.parse(small),
         "read an envelope's header, 100 kB payload": lambda: Envelope.parse(large),
-        "judge an envelope, 100 B payload": lambda: judge(
-            member, small, now=0.0, monotonic=0.0, max_bytes=1 << 20
-        ),
-        "judge an envelope, 100 kB payload": lambda: judge(
-            member, large, now=0.0, monotonic=0.0, max_bytes=1 << 20
-        ),
+        "judge an envelope, 100 B payload": lambda: judge(member, small, 0.0, 0.0, 1 << 20),
+        "judge an envelope, 100 kB payload": lambda: judge(member, large, 0.0, 0.0, 1 << 20),
     }
     for name, work in works.items():
         timer = timeit.Timer(work)

@@ -66,7 +66,6 @@ def seat(
     iat: int = int(NOW),
 ) -> Member:
     """Make a member that may do what `capabilities` say."""
-    buckets = (Bucket(rate, 0.0),) if rate is not None else ()
     record = ConnectionRecord(
         connection or f"{node}/{participant}",
         node,
@@ -83,7 +82,7 @@ def seat(
         mode=mode,
         expires_at=expires_at,
         outbox=RecordingOutbox(),
-        buckets=buckets,
+        bucket=Bucket(rate or Rate(1e9, 1e9), 0.0),
     )
 
 

@@ -24,10 +24,16 @@ class Ear:
 
     def __init__(self) -> None:
         self.writes: list[tuple[bytes, list[bytes]]] = []
+        self.sent: list[bytes] = []
+        self._head = b""
 
     def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        self.sent.append(frames)
+        frames, self._head = self._head + frames, b""
+        if not envelopes:
+            self._head = frames  # of a long one, whose text is the next write
+            return
         assert frames == b"".join(frame_head(len(data)) + data for data in envelopes)
-        assert envelopes
         self.writes.append((frames, list(envelopes)))
 
     def close(self, code: CloseCode) -> None:
@@ -63,6 +69,10 @@ class Rounds:
             self.one()
 
 
+def uncounted(envelopes: int, size: int) -> None:
+    """Where nobody asks how much was delivered."""
+
+
 def members(count: int) -> list[Member]:
     seats = [seat(f"m{number}", "chat") for number in range(count)]
     for member in seats:
@@ -79,10 +89,12 @@ def ear(member: Member) -> Ear:
 
 EVERYBODY: Final = 7
 steps = st.one_of(
-    st.tuples(st.just("deliver"), st.integers(0, 130)),
+    st.tuples(st.just("deliver"), st.integers(0, 130) | st.just(400)),
     st.tuples(st.just("tell"), st.integers(0, EVERYBODY - 1)),
     st.tuples(st.just("members"), st.sets(st.integers(0, EVERYBODY - 1)).map(lambda of: tuple(sorted(of)))),
     st.tuples(st.just("flush"), st.booleans()),
+    st.tuples(st.just("flush but"), st.integers(0, EVERYBODY - 1)),
+    st.tuples(st.just("pay"), st.none()),
     st.tuples(st.just("schedule"), st.none()),
     st.tuples(st.just("round"), st.none()),
 )
@@ -93,7 +105,7 @@ def test_each_member_hears_what_it_should_in_order_and_once(
     history: list[tuple[str, int | bool | tuple[int, ...] | None]],
 ) -> None:
     everybody, rounds = members(EVERYBODY), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     present: list[Member] = list(everybody)
     due: dict[str, list[bytes]] = {member.id: [] for member in everybody}
 
@@ -114,6 +126,10 @@ def test_each_member_hears_what_it_should_in_order_and_once(
                     present = [everybody[one] for one in whom]
                 case "flush", bool(in_slices):
                     fanout.flush(in_slices=in_slices)
+                case "flush but", int(whom):
+                    fanout.flush_but(everybody[whom])
+                case "pay", _:
+                    fanout.pay()
                 case "schedule", _:
                     fanout.schedule()
                 case "round", _:
@@ -131,7 +147,7 @@ def test_each_member_hears_what_it_should_in_order_and_once(
 
 def test_what_came_in_one_round_is_one_write_of_the_same_bytes() -> None:
     everybody, rounds = members(20), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     for number in range(10):
         fanout.deliver(b"%d" % number, everybody)
         fanout.schedule()
@@ -143,7 +159,7 @@ def test_what_came_in_one_round_is_one_write_of_the_same_bytes() -> None:
 
 def test_what_one_alone_is_to_hear_stands_in_its_place() -> None:
     ann, bob = members(2)
-    fanout = Fanout(Rounds().call_soon)
+    fanout = Fanout(Rounds().call_soon, uncounted)
     fanout.tell(b"welcome", ann)
     fanout.deliver(b"1", [ann, bob])
     shared = [ann, bob]
@@ -156,9 +172,49 @@ def test_what_one_alone_is_to_hear_stands_in_its_place() -> None:
     assert ear(bob).heard == [b"1", b"2", b"refused", b"3"]
 
 
+def test_who_was_read_hears_its_own_message_and_the_answer_in_one_write() -> None:
+    ann, bob = both = members(2)
+    fanout = Fanout(Rounds().call_soon, uncounted)
+    fanout.deliver(b"question", both)
+    assert fanout.flush_but(ann)
+    assert (ear(ann).heard, ear(bob).heard) == ([], [b"question"])
+
+    fanout.deliver(b"answer", both)
+    assert fanout.flush_but(bob)
+    assert [envelopes for _, envelopes in ear(ann).writes] == [[b"question", b"answer"]]
+
+    fanout.pay()
+    assert ear(bob).heard == [b"question", b"answer"]
+
+
+def test_what_is_owed_goes_before_anything_that_comes_after_it() -> None:
+    ann, bob = members(2)
+    fanout = Fanout(Rounds().call_soon, uncounted)
+    fanout.deliver(b"question", [ann, bob])
+    fanout.flush_but(ann)
+    fanout.tell(b"refused", ann)
+    fanout.flush()
+
+    assert ear(ann).heard == [b"question", b"refused"]
+
+
+def test_an_envelope_beyond_a_batch_is_not_joined_to_its_head() -> None:
+    ann, bob = both = members(2)
+    counted: list[tuple[int, int]] = []
+    fanout = Fanout(Rounds().call_soon, lambda envelopes, size: counted.append((envelopes, size)))
+    long = b"x" * ((1 << 18) + 1)
+    for data in (b"before", long, b"after"):
+        fanout.deliver(data, both)
+    fanout.flush()
+
+    assert ear(ann).heard == ear(bob).heard == [b"before", long, b"after"]
+    assert ear(ann).sent[2] is long
+    assert counted == [(2, 12), (2, 2 * len(long)), (2, 10)]
+
+
 def test_who_is_no_member_hears_only_what_it_is_told() -> None:
     ann, stranger = members(2)
-    fanout = Fanout(Rounds().call_soon)
+    fanout = Fanout(Rounds().call_soon, uncounted)
     fanout.deliver(b"1", [ann])
     fanout.tell(b"for you", stranger)
     fanout.flush()
@@ -168,7 +224,7 @@ def test_who_is_no_member_hears_only_what_it_is_told() -> None:
 
 @pytest.mark.parametrize(("count", "is_small"), [(SMALL, True), (SMALL + 1, False)])
 def test_a_topic_is_small_up_to_eight_members(count: int, is_small: bool) -> None:
-    fanout = Fanout(Rounds().call_soon)
+    fanout = Fanout(Rounds().call_soon, uncounted)
     fanout.deliver(b"1", members(count))
 
     assert fanout.is_small is is_small
@@ -176,7 +232,7 @@ def test_a_topic_is_small_up_to_eight_members(count: int, is_small: bool) -> Non
 
 def test_a_small_topic_waits_for_no_second_round() -> None:
     everybody, rounds = members(SMALL), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver(b"1", everybody)
     fanout.schedule()
     rounds.one()
@@ -187,7 +243,7 @@ def test_a_small_topic_waits_for_no_second_round() -> None:
 @pytest.mark.parametrize(("receivers", "most"), [(SMALL + 1, 4), (100, 15)])
 def test_a_large_topic_waits_the_longer_the_more_it_saves_while_more_comes(receivers: int, most: int) -> None:
     everybody, rounds = members(receivers), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     for number in range(most + 1):
         fanout.deliver(b"%d" % number, everybody)
         fanout.schedule()
@@ -200,7 +256,7 @@ def test_a_large_topic_waits_the_longer_the_more_it_saves_while_more_comes(recei
 
 def test_a_large_topic_waits_one_round_when_no_more_comes() -> None:
     everybody, rounds = members(SMALL + 1), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver(b"1", everybody)
     fanout.schedule()
     rounds.one()
@@ -212,7 +268,7 @@ def test_a_large_topic_waits_one_round_when_no_more_comes() -> None:
 
 def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them() -> None:
     everybody, rounds = members(1000), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver(b"1", everybody)
     fanout.flush(in_slices=True)
     assert [len(ear(member).heard) for member in everybody] == [1] * 128 + [0] * 872
@@ -231,7 +287,7 @@ def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them(
 
 def test_what_comes_during_a_flush_in_slices_leaves_together_after_it() -> None:
     everybody, rounds = members(300), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver(b"1", everybody)
     fanout.flush(in_slices=True)
     for data in (b"2", b"3"):
@@ -246,7 +302,7 @@ def test_what_comes_during_a_flush_in_slices_leaves_together_after_it() -> None:
 
 def test_a_batch_grows_to_a_quarter_of_a_mebibyte_and_one_envelope() -> None:
     everybody, size = members(2), 100_000
-    fanout = Fanout(Rounds().call_soon)
+    fanout = Fanout(Rounds().call_soon, uncounted)
     for _ in range(10):
         fanout.deliver(b"x" * size, everybody)
     fanout.flush()
@@ -258,7 +314,7 @@ def test_a_batch_grows_to_a_quarter_of_a_mebibyte_and_one_envelope() -> None:
 
 def test_nothing_pending_is_nothing_written() -> None:
     everybody, rounds = members(3), Rounds()
-    fanout = Fanout(rounds.call_soon)
+    fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver(b"1", everybody)
     fanout.flush()
     fanout.flush(in_slices=True)

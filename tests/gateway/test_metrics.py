@@ -23,7 +23,7 @@ def test_what_is_counted_is_what_a_scrape_shows() -> None:
     metrics = Metrics()
     metrics.relayed("mcp/request", 300)
     metrics.relayed("mcp/request", 200)
-    metrics.delivered(7, 300)
+    metrics.delivered(7, 2100)
     metrics.refused(ErrorCode.CAPABILITY_VIOLATION)
     metrics.closed(CloseCode.SLOW_CONSUMER)
     metrics.handshake_refused("token_missing")

@@ -33,8 +33,10 @@ def _holders(process: NodeProcess) -> Iterator[tuple[str, Any]]:
     node: Any = process.node
     yield "topics", node.topics
     yield "connections", node.connections
-    for name in ("_homes", "_joining", "_shared", "_unsaid", "_touched"):
+    for name in ("_homes", "_joining", "_shared", "_unsaid"):
         yield name, getattr(node, name)
+    yield "topics with something pending", node._rounds._touched
+    yield "topics that owe a copy", node._rounds._owing
     yield "topics being left", node._holding._leaving
     broker: Any = process.broker
     if isinstance(broker, RedisBroker):

@@ -1,0 +1,66 @@
+"""When pending deliveries are written: after the read that led to them, or soon."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from gateway.core import Member
+from gateway.fanout import Fanout
+
+_POLLS: Final = 2
+"""Turns of the loop until what is owed is paid: the first comes before the loop has polled."""
+
+
+class Rounds:
+    """The fan-outs of a node with something pending, or something owed."""
+
+    __slots__ = ("_is_sweep_due", "_owing", "_touched", "reader")
+
+    def __init__(self) -> None:
+        self.reader: Member | None = None
+        """Whose read is being taken; deliveries wait for its end."""
+        self._touched: list[Fanout] = []
+        """Those with something pending that nobody has scheduled."""
+        self._owing: list[Fanout] = []
+        """Those that owe somebody its copy of what it sent."""
+        self._is_sweep_due = False
+
+    def touch(self, fanout: Fanout) -> None:
+        """See to it that what is pending there leaves."""
+        if fanout.is_touched:
+            return
+        fanout.is_touched = True
+        self._touched.append(fanout)
+        if self.reader is None and not self._is_sweep_due:
+            self._is_sweep_due = True
+            asyncio.get_running_loop().call_soon(self._sweep)
+
+    def read_done(self) -> None:
+        """Everything that came together has been taken: deliver what it led to."""
+        reader, self.reader = self.reader, None
+        if self._touched:
+            self._sweep(reader)
+
+    def _sweep(self, reader: Member | None = None) -> None:
+        """Write to small topics now, to who was read a little later, and to large ones when no more comes."""
+        self._is_sweep_due = False
+        touched, self._touched = self._touched, []
+        for fanout in touched:
+            fanout.is_touched = False
+            if not fanout.is_small:
+                fanout.schedule()
+            elif reader is None:
+                fanout.flush()
+            elif fanout.flush_but(reader):
+                self._owing.append(fanout)
+                if len(self._owing) == 1:
+                    self._pay(_POLLS)
+
+    def _pay(self, polls: int) -> None:
+        if polls:
+            asyncio.get_running_loop().call_soon(self._pay, polls - 1)
+            return
+        owing, self._owing = self._owing, []
+        for fanout in owing:
+            fanout.pay()
