@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import orjson
 import structlog
@@ -27,7 +29,7 @@ def configure_logs(form: str, level: str) -> None:
     # Tracebacks without locals: those of a handshake hold its token.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: Any = console if as_text else structlog.processors.JSONRenderer(_json)
-    lines = _Lines(sys.stderr)
+    lines = Lines(sys.stderr.fileno())
     structlog.configure(
         # Not by way of the standard library, which costs ten times as much for each connection.
         processors=[*shared, renderer],
@@ -35,7 +37,7 @@ def configure_logs(form: str, level: str) -> None:
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -50,20 +52,49 @@ def configure_logs(form: str, level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class _Lines:
-    """Writes lines. A stream that is gone loses them and ends nothing: messages flow."""
+class Lines:
+    """
+    Writes lines to a descriptor that may be closed, full, or read by nobody.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    Such lines are lost, and end nothing: messages flow. The next that finds room
+    says how many were.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+        self._lost = 0
+        self._is_cut = False
+        """Whether the last line ended before its end."""
 
     def msg(self, line: str) -> None:
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass
+        """Write a line, now or never."""
+        self.write(line + "\n")
 
     debug = info = warning = warn = error = critical = exception = fatal = log = msg
+
+    def write(self, text: str) -> None:
+        """Write whole lines, with their ends (as `logging` has it)."""
+        if self._lost and self._room.poll(0):
+            lost, self._lost = self._lost, 0
+            structlog.get_logger("gateway.logs").warning("log.lines_lost", lines=lost)
+        data = ("\n" * self._is_cut + text).encode(errors="backslashreplace")
+        written = 0
+        try:
+            # Who has room has room for that much (POSIX, PIPE_BUF), and does not wait.
+            for start in range(0, len(data), select.PIPE_BUF):
+                if not self._room.poll(0):
+                    break
+                written += os.write(self._descriptor, data[start : start + select.PIPE_BUF])
+        except OSError:
+            pass
+        if written:
+            self._is_cut = written < len(data)
+        self._lost += written < len(data)
+
+    def flush(self) -> None:
+        """Keeps nothing back."""
 
 
 def _json(event: Any, **_: Any) -> str:
