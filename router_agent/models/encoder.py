@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,16 +14,19 @@ from numpy.typing import NDArray
 
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.heads import Heads
-from router_agent.models.layout import sentence, sheets_of
+from router_agent.models.layout import INTENT_PIECES, choice_text, sentence, shown_choices, slot_text
 from router_agent.models.quiet import silence
-from router_agent.models.reading import Reading, SlotReading, ToolPage
-from router_agent.models.wordpiece import WordPiece
+from router_agent.models.reading import Reading, Slot, SlotReading, ToolPage
+from router_agent.models.wordpiece import Piece, WordPiece
 
 SHIPPED = "router-encoder.gguf"
-BATCH = 1024
+BATCH = 512
 """Tokens in one pass. Attention within a pass is square in this, so longer passes cost more than two."""
 _SEQUENCES = 64
 _KEPT = 20_000
+"""Texts of tools, parameters and choices whose vectors are kept."""
+_HEARD = 64
+"""Intents whose vectors are kept."""
 
 
 class LlamaEncoder:
@@ -43,6 +47,7 @@ class LlamaEncoder:
         else:
             self._open(path, threads)
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._heard: OrderedDict[str, tuple[list[Piece], NDArray[np.float32]]] = OrderedDict()
 
     def _open(self, path: Path, threads: int) -> None:
         header = read_header(path)
@@ -80,13 +85,11 @@ class LlamaEncoder:
             self._context = None
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of texts, one a row; texts that were met lately cost nothing."""
+        """The mean vector of each text, one a row; texts that were met lately cost nothing."""
         new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        for text, hidden in zip(
-            new, self._hidden([sentence(self._pieces, text) for text in new]), strict=True
-        ):
-            mean = hidden.mean(axis=0)
-            self._vectors[text] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+        rows = [sentence(self._pieces, text) for text in new]
+        for text, hidden in zip(new, self._hidden(rows), strict=True):
+            self._vectors[text] = hidden.mean(axis=0)
         out = (
             np.stack([self._vectors[text] for text in texts])
             if texts
@@ -100,27 +103,48 @@ class LlamaEncoder:
 
     def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
         """Cosines between an intent and each text."""
-        vectors = self.vectors([intent, *texts])
-        return [float(near) for near in vectors[1:] @ vectors[0]]
+        _, hidden = self._of(intent)
+        one, others = hidden.mean(axis=0), self.vectors(texts)
+        lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(one)
+        return [float(near) for near in others @ one / np.maximum(lengths, 1e-9)]
 
     def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
-        """One reading for each tool; all of them in as few passes as fit."""
-        words = self._pieces.pieces(intent, 144)
-        laid = [sheets_of(self._pieces, words, tool) for tool in tools]
-        hidden = iter(self._hidden([sheet.ids for sheets in laid for sheet in sheets]))
+        """One reading for each tool; what belongs to tools that were met lately costs nothing."""
+        words, hidden = self._of(intent)
+        self.prepare(tools)
         out: list[Reading] = []
-        for tool, sheets in zip(tools, laid, strict=True):
-            slots: list[SlotReading] = []
-            relevance = 0.0
-            for sheet in sheets:
-                vectors = next(hidden)
-                if sheet.first == 0:
-                    relevance = self._heads.relevant(vectors[0])
-                slots += self._heads.slots(
-                    vectors, sheet, tool.slots[sheet.first : sheet.first + len(sheet.masks)], intent
-                )
-            out.append(Reading(relevance, tuple(slots)))
+        for tool in tools:
+            slots = self.vectors([slot_text(tool, slot) for slot in tool.slots])
+            choices = [self.vectors(_choice_texts(slot)) for slot in tool.slots]
+            relevance = self._heads.relevant(hidden.mean(axis=0), self.vectors([tool.text])[0])
+            read = self._heads.slots(hidden[: len(words) + 1], slots, choices, words, intent)
+            out.append(Reading(relevance, tuple(map(_with_unread, read, tool.slots))))
         return out
+
+    def prepare(self, tools: Sequence[ToolPage]) -> None:
+        """Compute what belongs to tools and not to an intent, ahead of the first that wants them."""
+        texts = [tool.text for tool in tools]
+        for tool in tools:
+            for slot in tool.slots:
+                texts += [slot_text(tool, slot), *_choice_texts(slot)]
+        self.vectors(texts)
+
+    def hear(self, intents: Sequence[str]) -> None:
+        """Read several intents in one pass and keep them, for selecting and reading that follow."""
+        new = [intent for intent in dict.fromkeys(intents) if intent not in self._heard]
+        cut = [self._pieces.pieces(intent, INTENT_PIECES) for intent in new]
+        rows = [[self._pieces.cls, *(piece.id for piece in words), self._pieces.sep] for words in cut]
+        for intent, words, hidden in zip(new, cut, self._hidden(rows), strict=True):
+            self._heard[intent] = words, hidden
+        for intent in intents:
+            self._heard.move_to_end(intent)
+        while len(self._heard) > max(_HEARD, len(intents)):
+            self._heard.popitem(last=False)
+
+    def _of(self, intent: str) -> tuple[list[Piece], NDArray[np.float32]]:
+        """An intent's pieces and the vectors of its tokens."""
+        self.hear([intent])
+        return self._heard[intent]
 
     def _hidden(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Token vectors of each row of numbers, in passes of at most `BATCH` tokens."""
@@ -154,3 +178,15 @@ class LlamaEncoder:
         vectors = np.ctypeslib.as_array(found, shape=(number, self._width)).copy()
         ends = np.cumsum([len(row) for row in rows])[:-1]
         return list(np.split(vectors, ends))
+
+
+def _choice_texts(slot: Slot) -> list[str]:
+    return [choice_text(slot, choice) for choice in shown_choices(slot.choices)]
+
+
+def _with_unread(reading: SlotReading, slot: Slot) -> SlotReading:
+    """The choices of an enum that was too long to be read whole have no probability."""
+    unread = len(slot.choices) + 1 - len(reading.choices)
+    if not slot.choices or unread <= 0:
+        return reading
+    return replace(reading, choices=reading.choices + (0.0,) * unread)

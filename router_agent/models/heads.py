@@ -1,82 +1,107 @@
-"""What the encoder's token vectors mean: relevance, spans, booleans and choices, by a few products."""
+"""What the encoder's vectors mean together: relevance, spans, booleans and choices, by a few products."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router_agent.models.layout import Sheet
-from router_agent.models.reading import Slot, SlotReading, SpanReading
+from router_agent.models.reading import SlotReading, SpanReading
 from router_agent.models.wordpiece import Piece
 
 LONGEST_SPAN = 64
 BEST = 3
 _Array = NDArray[np.float32]
+_Map = tuple[_Array, _Array]
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """Six linear maps; `asked` and `found` hold three parts each: start, end, choice."""
+    """
+    Linear maps, each a matrix and a bias.
 
-    asked: tuple[_Array, _Array]
-    found: tuple[_Array, _Array]
-    truth: tuple[_Array, _Array]
-    unchosen: tuple[_Array, _Array]
-    match: tuple[_Array, _Array]
-    relevance: tuple[_Array, _Array]
+    `asked` (of a parameter) and `found` (of a place in the intent) hold three parts each:
+    where a value starts, where it ends, and what the parameter looks at in the intent. That
+    glance, with the parameter, decides booleans and choices.
+    """
+
+    asked: _Map
+    found: _Map
+    truth: _Map
+    chooser: _Map
+    choice: _Map
+    unchosen: _Map
+    match: _Map
+    relevance: _Map
 
     @classmethod
     def load(cls, header: Mapping[str, Any]) -> Heads:
         """Take them from a GGUF's key-values, where each row is bytes times a scale."""
-        return cls(
-            *(_map(header, name) for name in ("asked", "found", "truth", "unchosen", "match", "relevance"))
-        )
+        return cls(**{one.name: _map(header, one.name) for one in fields(cls)})
 
-    def relevant(self, first: _Array) -> float:
-        """How probable it is that the tool fits, from the vector of `[CLS]`."""
-        return float(1 / (1 + np.exp(-_through(self.relevance, np.tanh(_through(self.match, first)))[0])))
+    def relevant(self, intent: _Array, tool: _Array) -> float:
+        """How probable it is that a tool fits, from the mean vectors of both texts."""
+        one, other = _unit(intent), _unit(tool)
+        both = np.concatenate([one * other, np.abs(one - other)]) * np.float32(len(one) ** 0.5)
+        return float(1 / (1 + np.exp(-_through(self.relevance, np.tanh(_through(self.match, both)))[0])))
 
-    def slots(self, hidden: _Array, sheet: Sheet, slots: Sequence[Slot], intent: str) -> list[SlotReading]:
-        """What each mask of a sheet says; `hidden` has the sheet's token vectors as rows."""
-        if not sheet.masks:
+    def slots(
+        self,
+        hidden: _Array,
+        slots: _Array,
+        choices: Sequence[_Array],
+        words: Sequence[Piece],
+        intent: str,
+    ) -> list[SlotReading]:
+        """
+        What an intent says of each parameter.
+
+        `hidden` are the vectors of `[CLS]` and the intent's `words`; `slots` and `choices` the mean
+        vectors of parameters and, for each of these, of its choices.
+        """
+        if not len(slots):
             return []
-        words = len(sheet.intent) + 1
         width = self.asked[0].shape[0] // 3
-        masks = hidden[sheet.masks]
-        asked: _Array = _through(self.asked, masks) * np.float32(width**-0.5)
-        found = _through(self.found, hidden[:words])
-        first, last = slice(width), slice(width, 2 * width)
-        starts = _softmax(asked[:, first] @ found[:, first].T)
-        ends = _softmax(asked[:, last] @ found[:, last].T)
-        truths = _softmax(_through(self.truth, masks))
-        unchosen = _through(self.unchosen, masks)
+        asked: _Array = _through(self.asked, slots) * np.float32(width**-0.5)
+        found = _through(self.found, hidden)
+        starts, ends, looks = (
+            _softmax(asked[:, part] @ found[:, part].T)
+            for part in (slice(width), slice(width, 2 * width), slice(2 * width, 3 * width))
+        )
+        seen = looks @ hidden
+        both = np.concatenate([seen, slots], axis=1)
+        truths = _softmax(_through(self.truth, np.concatenate([both, seen * slots], axis=1)))
+        chooser = _through(self.chooser, both) * np.float32(width**-0.5)
+        unchosen = _through(self.unchosen, both)
         out = []
-        for number, slot in enumerate(slots):
-            absent, spans = _spans(starts[number], ends[number], sheet.intent, intent)
-            choices: tuple[float, ...] = ()
-            if slot.choices:
-                keys = _through(self.found, hidden[sheet.markers[number]])[:, 2 * width :]
-                scores = np.concatenate([unchosen[number], keys @ asked[number, 2 * width :]])
-                shown = tuple(map(float, _softmax(scores[None])[0]))
-                choices = shown + (0.0,) * (len(slot.choices) + 1 - len(shown))
+        for number, offered in enumerate(choices):
+            absent, spans = _spans(starts[number], ends[number], words, intent)
+            chosen: tuple[float, ...] = ()
+            if len(offered):
+                scores = np.concatenate([unchosen[number], _through(self.choice, offered) @ chooser[number]])
+                chosen = tuple(map(float, _softmax(scores[None])[0]))
             truth = truths[number]
             out.append(
-                SlotReading(absent, spans, (float(truth[0]), float(truth[1]), float(truth[2])), choices)
+                SlotReading(absent, spans, (float(truth[0]), float(truth[1]), float(truth[2])), chosen)
             )
         return out
 
 
-def _map(header: Mapping[str, Any], name: str) -> tuple[_Array, _Array]:
+def _map(header: Mapping[str, Any], name: str) -> _Map:
     scales = np.array(header[f"router.heads.{name}.scales"], dtype=np.float32)
     rows = np.array(header[f"router.heads.{name}.rows"], dtype=np.float32).reshape(len(scales), -1)
     return rows * scales[:, None], np.array(header[f"router.heads.{name}.bias"], dtype=np.float32)
 
 
-def _through(head: tuple[_Array, _Array], vectors: _Array) -> _Array:
+def _unit(vector: _Array) -> _Array:
+    out: _Array = vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return out
+
+
+def _through(head: _Map, vectors: _Array) -> _Array:
     out: _Array = (vectors @ head[0].T + head[1]).astype(np.float32)
     return out
 

@@ -32,8 +32,7 @@ class WordPiece:
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self._ids = {piece: number for number, piece in enumerate(vocabulary)}
         self.unknown = self._ids["[UNK]"]
-        self.cls, self.sep, self.mask = self._ids["[CLS]"], self._ids["[SEP]"], self._ids["[MASK]"]
-        self.choice = self._ids["[unused1]"]
+        self.cls, self.sep = self._ids["[CLS]"], self._ids["[SEP]"]
         self._cut = lru_cache(maxsize=65_536)(self._cut_word)
 
     def pieces(self, text: str, most: int | None = None) -> list[Piece]:

@@ -6,49 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100}
+from router_agent.training.values import MONTHS, NUMBER_WORDS
+
+_NUMBERS = {word: number for number, word in enumerate(NUMBER_WORDS)} | {
+    "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100,
+}  # fmt: skip  # a list of words, not a line for each
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
 
@@ -84,7 +47,7 @@ def _text_span(value: str, intent: str) -> tuple[int, int] | None:
 
 
 def _date_span(year: int, month: int, day: int, intent: str) -> tuple[int, int] | None:
-    name = _MONTHS[month - 1]
+    name = MONTHS[month - 1]
     month_name = rf"(?:{name}|{name[:3]}\.?)"
     shapes = (
         rf"{month_name} 0?{day}(?:st|nd|rd|th)?(?:,? {year})?",

@@ -47,10 +47,10 @@ def train(
     ] = None,
     steps: int = 1000,
     seed: _Seed = 1,
-    vocabulary: Annotated[int, typer.Option(help="Pieces to keep.")] = 12_000,
+    vocabulary: Annotated[int, typer.Option(help="Pieces to keep.")] = 20_000,
     layers: Annotated[int, typer.Option(help="Of six.")] = 6,
     threads: int = 1,
-    batch: Annotated[int, typer.Option(help="Pages in a step.")] = 24,
+    batch: Annotated[int, typer.Option(help="Cases in a step.")] = 16,
     resume: Annotated[
         int, typer.Option(help="Go on from the weights in --out, made by this many steps.")
     ] = 0,
@@ -59,8 +59,8 @@ def train(
     import torch
 
     from router_agent.models.wordpiece import WordPiece
+    from router_agent.training.lessons import smaller_vocabulary, tool_page
     from router_agent.training.network import pretrained
-    from router_agent.training.pages import smaller_vocabulary, tool_page
     from router_agent.training.train import Plan
     from router_agent.training.train import train as run
 
@@ -90,13 +90,14 @@ def train(
                 said=" ".join(f"{name} {loss:.2f}" for name, loss in sorted(lately.items())),
             )
             if step % 50 == 0 or step == steps:
-                torch.save(encoder.state_dict(), out / "encoder.pt")
+                torch.save(encoder.state_dict(), out / "encoder.part")
+                (out / "encoder.part").replace(out / "encoder.pt")
 
         run(
             encoder,
             WordPiece(kept),
             found,
-            Plan(steps, seed=seed, pages=batch, pairs=max(2, batch * 2 // 3), threads=threads, start=resume),
+            Plan(steps, seed=seed, lessons=batch, threads=threads, start=resume),
             tell,
         )
 

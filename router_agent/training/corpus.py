@@ -14,7 +14,7 @@ from router_agent.training.metatool import metatool_cases
 from router_agent.training.schemas import Bank
 from router_agent.training.seal import seal_cases, seal_spoken
 
-SHARES = {"seal": 4000, "spoken": 3500, "hwu": 5000, "metatool": 3000, "generated": 16_000}
+SHARES = {"seal": 4000, "spoken": 2500, "hwu": 7000, "metatool": 8000, "generated": 12_000}
 """Cases of each kind in a corpus; fewer where a data set is absent or smaller."""
 
 
@@ -45,6 +45,9 @@ def held_back(folder: Path, seed: int) -> dict[str, list[Case]]:
         for shown in (7, 150):
             cases = list(metatool_cases(folder, seed, held_back=True, tools_shown=shown))
             out[f"among_{shown}"] = list(islice(cases, 0, None, 3))
+            strange = list(metatool_cases(folder, seed, strange=True, tools_shown=shown))
+            if strange:
+                out[f"strange_{shown}"] = strange[:: max(1, len(strange) // 300)]
     return out
 
 

@@ -9,7 +9,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-HEADS = ("asked", "found", "truth", "unchosen", "match", "relevance")
+HEADS = ("asked", "found", "truth", "chooser", "choice", "unchosen", "match", "relevance")
 _Type = gguf.GGMLQuantizationType
 
 
@@ -20,9 +20,10 @@ def export_encoder(
     facts: Mapping[str, str],
     *,
     attention_heads: int = 12,
-    places: int = 384,
+    places: int = 192,
     words: _Type = _Type.Q4_0,
-    layers: _Type = _Type.Q8_0,
+    attention: _Type = _Type.Q8_0,
+    inner: _Type = _Type.Q5_1,
 ) -> int:
     """
     Write trained weights, as `Encoder.state_dict()` names them; the file's size in bytes.
@@ -51,7 +52,7 @@ def export_encoder(
     _add(out, "token_types.weight", weights["kinds.weight"], _Type.F32)
     _add_pair(out, "token_embd_norm", weights, "norm", _Type.F32)
     for number in range(count):
-        _add_layer(out, f"blk.{number}.", weights, f"layers.{number}.", layers)
+        _add_layer(out, f"blk.{number}.", weights, f"layers.{number}.", attention, inner)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()
@@ -98,7 +99,12 @@ def _add_head(out: gguf.GGUFWriter, name: str, weights: Mapping[str, NDArray[np.
 
 
 def _add_layer(
-    out: gguf.GGUFWriter, to: str, weights: Mapping[str, NDArray[np.float32]], base: str, kind: _Type
+    out: gguf.GGUFWriter,
+    to: str,
+    weights: Mapping[str, NDArray[np.float32]],
+    base: str,
+    attention: _Type,
+    inner: _Type,
 ) -> None:
     for part, matrix, bias in zip(
         ("attn_q", "attn_k", "attn_v"),
@@ -106,9 +112,13 @@ def _add_layer(
         np.split(weights[base + "qkv.bias"], 3),
         strict=True,
     ):
-        _add(out, f"{to}{part}.weight", matrix, kind)
+        _add(out, f"{to}{part}.weight", matrix, attention)
         _add(out, f"{to}{part}.bias", bias, _Type.F32)
-    for part, name in (("attn_output", "out"), ("ffn_up", "up"), ("ffn_down", "down")):
+    for part, name, kind in (
+        ("attn_output", "out", attention),
+        ("ffn_up", "up", inner),
+        ("ffn_down", "down", inner),
+    ):
         _add_pair(out, to + part, weights, base + name, kind)
     _add_pair(out, to + "attn_output_norm", weights, base + "norm", _Type.F32)
     _add_pair(out, to + "layer_output_norm", weights, base + "last_norm", _Type.F32)

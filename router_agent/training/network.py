@@ -14,6 +14,9 @@ from torch.nn import functional as fn
 
 HEAD = 128
 """Width of what the heads compare."""
+FROZEN = 2
+"""The lowest layers stay as they were trained on far more text, and so do the pieces."""
+HEADS = ("asked", "found", "truth", "chooser", "choice", "unchosen", "match", "relevance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,11 @@ class Layer(nn.Module):
         )
         seen = fn.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
         hidden = self.norm(hidden + self.out(seen.transpose(1, 2).reshape(batch, length, width)))
-        return self.last_norm(hidden + self.down(fn.gelu(self.up(hidden))))
+        return self.last_norm(hidden + self.down(fn.gelu(self.up(hidden), approximate="tanh")))
 
 
 class Encoder(nn.Module):
-    """Token vectors, and the heads on them."""
+    """Token vectors, and the heads on them: what `router_agent.models.heads` does in numpy."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -64,12 +67,14 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(shape.width, eps=shape.epsilon)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.asked = nn.Linear(shape.width, 3 * HEAD)
-        """From a mask: what it looks for as start, as end, and among choices."""
+        """From a parameter: what it looks for as start, as end, and at a glance."""
         self.found = nn.Linear(shape.width, 3 * HEAD)
-        """From any place: what it is as start, as end, and as a choice's marker."""
-        self.truth = nn.Linear(shape.width, 3)
-        self.unchosen = nn.Linear(shape.width, 1)
-        self.match = nn.Linear(shape.width, HEAD)
+        """From a place in the intent: what it is as start, as end, and for a glance."""
+        self.truth = nn.Linear(3 * shape.width, 3)
+        self.chooser = nn.Linear(2 * shape.width, HEAD)
+        self.choice = nn.Linear(shape.width, HEAD)
+        self.unchosen = nn.Linear(2 * shape.width, 1)
+        self.match = nn.Linear(2 * shape.width, HEAD)
         self.relevance = nn.Linear(HEAD, 1)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
@@ -78,16 +83,45 @@ class Encoder(nn.Module):
         inside = places[None, :] < lengths[:, None]
         # Half precision doubles the speed of a core that multiplies bfloat16; the weights stay whole.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
-            hidden = self.norm(self.words(ids) + self.places(places)[None] + self.kinds.weight[0])
-            for layer in self.layers:
+            # What lies below keeps what it knows of words, and costs no way back.
+            with torch.no_grad():
+                hidden = self.norm(self.words(ids) + self.places(places)[None] + self.kinds.weight[0])
+                for layer in self.layers[:FROZEN]:
+                    hidden = layer(hidden, inside[:, None, None, :])
+            for layer in self.layers[FROZEN:]:
                 hidden = layer(hidden, inside[:, None, None, :])
         return hidden.float()
 
-    def sentences(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Unit vectors (batch, width): the mean of each sentence's tokens."""
-        hidden = self(ids, lengths)
-        inside = (torch.arange(ids.shape[1])[None, :] < lengths[:, None]).unsqueeze(-1)
-        return fn.normalize((hidden * inside).sum(1) / lengths[:, None], dim=-1)
+    def trained(self) -> list[tuple[str, nn.Parameter]]:
+        """The parameters that training changes, by name."""
+        kept = ("words.", "places.", "kinds.", "norm.", *(f"layers.{number}." for number in range(FROZEN)))
+        return [(name, value) for name, value in self.named_parameters() if not name.startswith(kept)]
+
+    def fits(self, intents: Tensor, tools: Tensor) -> Tensor:
+        """How well tools fit intents, as logits, from the mean vectors of both."""
+        one, other = fn.normalize(intents, dim=-1), fn.normalize(tools, dim=-1)
+        both = torch.cat([one * other, (one - other).abs()], dim=-1) * self.shape.width**0.5
+        out: Tensor = self.relevance(torch.tanh(self.match(both))).squeeze(-1)
+        return out
+
+    def point(self, slots: Tensor, hidden: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of starts and ends for parameters over their intents' places, and what each glances at."""
+        asked = self.asked(slots).view(len(slots), 3, HEAD)
+        found = self.found(hidden).view(*hidden.shape[:2], 3, HEAD)
+        scores = torch.einsum("sph,slph->psl", asked, found) / HEAD**0.5
+        scores = scores.masked_fill(~places, -1e4)
+        return scores[0], scores[1], torch.einsum("sl,slw->sw", scores[2].softmax(-1), hidden)
+
+    def says(self, seen: Tensor, slots: Tensor) -> Tensor:
+        """Logits of not said, true, false."""
+        out: Tensor = self.truth(torch.cat([seen, slots, seen * slots], dim=-1))
+        return out
+
+    def choose(self, seen: Tensor, slots: Tensor, choices: Tensor) -> Tensor:
+        """Logits of no choice and of each choice, from (parameters, choices, width)."""
+        both = torch.cat([seen, slots], dim=-1)
+        scores = torch.einsum("sh,sch->sc", self.chooser(both), self.choice(choices)) / HEAD**0.5
+        return torch.cat([self.unchosen(both), scores], dim=1)
 
 
 def pretrained(folder: Path, kept: Sequence[int], layers: int) -> Encoder:
@@ -122,16 +156,12 @@ def pretrained(folder: Path, kept: Sequence[int], layers: int) -> Encoder:
             _copy(layer.up, weights, base + "intermediate.dense")
             _copy(layer.down, weights, base + "output.dense")
             _copy(layer.last_norm, weights, base + "output.LayerNorm")
-        for head in (
-            encoder.asked,
-            encoder.found,
-            encoder.truth,
-            encoder.unchosen,
-            encoder.match,
-            encoder.relevance,
-        ):
-            nn.init.normal_(head.weight, std=0.02)
+        for name in HEADS:
+            head = getattr(encoder, name)
+            nn.init.normal_(head.weight, std=head.in_features**-0.5)
             nn.init.zeros_(head.bias)
+        # To begin with, a parameter looks for places that mean something like it.
+        encoder.found.weight.copy_(encoder.asked.weight)
     return encoder
 
 

@@ -1,17 +1,17 @@
 """
 Trains the encoder: which tool is meant, whether it fits, and where each value stands.
 
-Each step takes some pages (relevance, pointers, booleans, choices) and some pairs (an
-intent should lie nearer to its tool than to the others of the step). The order of the
-data, and every draw, come from the seed.
+Each step takes some lessons. An intent should lie nearer to its tool than to all others of
+the step and of the last steps; and each parameter, asked of the intent, should point at its
+value. The order of the data, and every draw, come from the seed.
 """
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -20,10 +20,20 @@ from torch.nn import functional as fn
 from router_agent.models.layout import sentence
 from router_agent.models.wordpiece import WordPiece
 from router_agent.training.cases import Case
-from router_agent.training.network import HEAD, Encoder
-from router_agent.training.pages import UNKNOWN, Page, Pair, pages_of, pair_of
+from router_agent.training.lessons import UNKNOWN, Lesson, Offer, Question, lesson_of
+from router_agent.training.network import HEADS, Encoder
 
 _SHARPNESS = 20.0
+_REMEMBERED = 256
+"""Tools of the last steps that an intent is told apart from as well: their vectors cost nothing."""
+_TRUST = 60
+"""Steps after which vectors of earlier steps are still much like new ones."""
+_WITH_OTHER = 0.6
+"""The share of lessons with a tool that also show one which is not meant."""
+
+
+Met = tuple[Tensor, str]
+"""The unit vector of a tool, and what it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +42,11 @@ class Plan:
 
     steps: int
     seed: int = 0
-    pages: int = 24
-    pairs: int = 16
-    pair_every: int = 3
-    """Steps from one batch of pairs to the next: they cost as much as pages and teach less."""
-    rate: float = 1e-4
+    lessons: int = 16
+    """Lessons in a step."""
+    rate: float = 2e-4
     head_rate: float = 1e-3
-    warm_up: int = 60
+    warm_up: int = 40
     threads: int = 1
     start: int = 0
     """Steps that were made before; the learning rate goes on from there."""
@@ -54,59 +62,47 @@ def train(
     """Train in place; `tell` hears of the losses after each step."""
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
-    heads = {id(value) for name, value in encoder.named_parameters() if name.split(".")[0] in _HEADS}
+    trained = encoder.trained()
     groups = [
-        {"params": [value for value in encoder.parameters() if id(value) not in heads], "rate": plan.rate},
-        {"params": [value for value in encoder.parameters() if id(value) in heads], "rate": plan.head_rate},
+        {"params": [value for name, value in trained if name.split(".")[0] not in HEADS], "rate": plan.rate},
+        {"params": [value for name, value in trained if name.split(".")[0] in HEADS], "rate": plan.head_rate},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.rate, weight_decay=0.01)
-    batches = _batches(pieces, cases, plan)
+    optimizer = torch.optim.AdamW(groups, lr=plan.rate, weight_decay=0.01, fused=True)
+    batches, lately = _batches(pieces, cases, plan), deque[Met](maxlen=_REMEMBERED)
     encoder.train()
     for step in range(plan.start, plan.steps):
-        warm = plan.warm_up if plan.start == 0 else 10
+        warm = plan.warm_up if plan.start == 0 else plan.warm_up // 4
         share = min(1.0, (step - plan.start + 1) / warm) * max(0.02, 1 - step / plan.steps)
         for group in optimizer.param_groups:
             group["lr"] = group["rate"] * share
-        pages, pairs = next(batches)
-        losses = page_losses(encoder, pages)
-        if step % plan.pair_every == 0:
-            losses["pairs"] = pair_loss(encoder, pieces, pairs)
+        trusted = tuple(lately) if step - plan.start > _TRUST else ()
+        losses, met = lesson_losses(encoder, pieces, next(batches), trusted)
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_([value for _, value in trained], 1.0)
         optimizer.step()
+        lately.extend(met)
         tell(step + 1, {name: float(loss.detach()) for name, loss in losses.items()})
 
 
-_HEADS = {"asked", "found", "truth", "unchosen", "match", "relevance"}
-
-
-def _batches(pieces: WordPiece, cases: Sequence[Case], plan: Plan) -> Iterator[tuple[list[Page], list[Pair]]]:
+def _batches(pieces: WordPiece, cases: Sequence[Case], plan: Plan) -> Iterator[list[Lesson]]:
     draw = random.Random(plan.seed + plan.start)  # noqa: S311 - data, not secrets
 
-    def pages() -> Iterator[Page]:
+    def lessons() -> Iterator[Lesson]:
         while True:
             for number in draw.sample(range(len(cases)), len(cases)):
-                # A wrong tool's page teaches one thing, a right one's as many as it has slots.
-                some_wrong = not cases[number].expected or draw.random() < 0.5
-                yield from pages_of(pieces, cases[number], most_wrong=int(some_wrong))
+                # Without a tool, what is not meant is all that a case has to teach.
+                some_wrong = not cases[number].expected or draw.random() < _WITH_OTHER
+                yield lesson_of(pieces, cases[number], draw, most_others=int(some_wrong))
 
-    def pairs() -> Iterator[Pair]:
-        while True:
-            for number in draw.sample(range(len(cases)), len(cases)):
-                pair = pair_of(cases[number])
-                if pair is not None:
-                    yield pair
-
-    page_source, pair_source = pages(), pairs()
+    source = lessons()
     while True:
-        # Pages of like length lie together, so that little is padded.
-        pool = sorted(islice(page_source, plan.pages * 16), key=lambda page: len(page.sheet.ids))
-        parts = [pool[at : at + plan.pages] for at in range(0, len(pool), plan.pages)]
+        # Intents of like length lie together, so that little is padded.
+        pool = sorted((next(source) for _ in range(plan.lessons * 8)), key=lambda one: len(one.words))
+        parts = [pool[at : at + plan.lessons] for at in range(0, len(pool), plan.lessons)]
         draw.shuffle(parts)
-        for part in parts:
-            yield part, list(islice(pair_source, plan.pairs))
+        yield from parts
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -116,63 +112,123 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return torch.tensor([[*row, *([0] * (longest - len(row)))] for row in rows]), lengths
 
 
-def page_losses(encoder: Encoder, pages: Sequence[Page]) -> dict[str, Tensor]:
-    """The losses of one batch of pages, by what they teach."""
-    hidden = encoder(*padded([page.sheet.ids for page in pages]))
-    losses: dict[str, Tensor] = {}
-    wanted = torch.tensor([page.relevant for page in pages])
-    relevance = encoder.relevance(torch.tanh(encoder.match(hidden[:, 0]))).squeeze(-1)
-    known = wanted >= 0
-    if known.any():
-        losses["relevance"] = fn.binary_cross_entropy_with_logits(relevance[known], wanted[known].float())
-    rows = [
-        (number, at, target, markers)
-        for number, page in enumerate(pages)
-        for at, target, markers in zip(page.sheet.masks, page.targets, page.sheet.markers, strict=False)
-    ]
-    if not rows:
-        return losses
-    where = torch.tensor([number for number, *_ in rows])
-    masks = hidden[where, torch.tensor([at for _, at, *_ in rows])]
-    asked = encoder.asked(masks)
-    found = encoder.found(hidden)
-    longest = max(len(page.sheet.intent) for page in pages) + 1
-    allowed = (
-        torch.arange(longest)[None]
-        <= torch.tensor([len(page.sheet.intent) for page in pages])[where][:, None]
+def lesson_losses(
+    encoder: Encoder, pieces: WordPiece, lessons: Sequence[Lesson], lately: Sequence[Met] = ()
+) -> tuple[dict[str, Tensor], list[Met]]:
+    """The losses of one batch by what they teach, and the tools that it met."""
+    ids, lengths = padded([[pieces.cls, *(piece.id for piece in one.words), pieces.sep] for one in lessons])
+    hidden = encoder(ids, lengths)
+    intents = mean(hidden, lengths)
+    offers = list(
+        dict.fromkeys(offer for one in lessons for offer in (*([one.tool] if one.tool else []), *one.others))
     )
-    for number, name in enumerate(("start", "end")):
-        goal = torch.tensor([getattr(target, name) for _, _, target, _ in rows])
-        if (goal >= 0).any():
-            part = slice(number * HEAD, (number + 1) * HEAD)
-            scores = torch.einsum("sh,slh->sl", asked[:, part], found[where][:, :longest, part]) / HEAD**0.5
-            scores = scores.masked_fill(~allowed, -1e4)
-            losses[name] = fn.cross_entropy(scores, goal, ignore_index=UNKNOWN)
-    truth = torch.tensor([target.truth for _, _, target, _ in rows])
-    if (truth >= 0).any():
-        losses["truth"] = 0.5 * fn.cross_entropy(encoder.truth(masks), truth, ignore_index=UNKNOWN)
-    chosen = [
-        (row, number, target.choice, markers)
-        for row, (number, _, target, markers) in enumerate(rows)
-        if markers and target.choice >= 0
-    ]
+    tools = _texts(encoder, pieces, [offer.text for offer in offers])
+    units = fn.normalize(tools, dim=-1)
+    losses = _relevance(encoder, lessons, offers, intents, tools)
+    losses |= _nearness(lessons, offers, fn.normalize(intents, dim=-1), units, lately)
+    losses |= _values(encoder, pieces, lessons, hidden)
+    return losses, [(vector, offer.purpose) for vector, offer in zip(units.detach(), offers, strict=True)]
+
+
+def mean(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """The mean (batch, width) of each text's token vectors."""
+    inside = torch.arange(hidden.shape[1])[None, :] < lengths[:, None]
+    return (hidden * inside.unsqueeze(-1)).sum(1) / lengths[:, None]
+
+
+def _texts(encoder: Encoder, pieces: WordPiece, texts: Sequence[str]) -> Tensor:
+    """Mean vectors of texts, in two halves by length, so that little is padded."""
+    rows = [sentence(pieces, text) for text in texts]
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    halves = [half for half in (order[: len(order) // 2], order[len(order) // 2 :]) if half]
+    found = []
+    for half in halves:
+        ids, lengths = padded([rows[number] for number in half])
+        found.append(mean(encoder(ids, lengths), lengths))
+    back = torch.empty(len(order), dtype=torch.long)
+    back[torch.tensor(order)] = torch.arange(len(order))
+    return torch.cat(found)[back]
+
+
+def _relevance(
+    encoder: Encoder, lessons: Sequence[Lesson], offers: Sequence[Offer], intents: Tensor, tools: Tensor
+) -> dict[str, Tensor]:
+    place = {offer: number for number, offer in enumerate(offers)}
+    pairs: list[tuple[int, int, float]] = []
+    for number, one in enumerate(lessons):
+        pairs += [(number, place[offer], 0.0) for offer in one.others]
+        if one.tool is not None:
+            pairs.append((number, place[one.tool], 1.0))
+            far = offers[(place[one.tool] + 1) % len(offers)]
+            if far.purpose != one.tool.purpose:
+                pairs.append((number, place[far], 0.0))
+    goals = torch.tensor([goal for *_, goal in pairs])
+    scores = encoder.fits(
+        intents[torch.tensor([one for one, *_ in pairs])], tools[torch.tensor([two for _, two, _ in pairs])]
+    )
+    return {"relevance": fn.binary_cross_entropy_with_logits(scores, goals)}
+
+
+def _nearness(
+    lessons: Sequence[Lesson],
+    offers: Sequence[Offer],
+    intents: Tensor,
+    tools: Tensor,
+    lately: Sequence[Met],
+) -> dict[str, Tensor]:
+    """How far intents lie from their tools, beside all others; the same purpose again is no other."""
+    wanting = [(number, one.tool) for number, one in enumerate(lessons) if one.tool is not None]
+    if not wanting:
+        return {}
+    purposes = [offer.purpose for offer in offers] + [purpose for _, purpose in lately]
+    keys = torch.cat([tools, *([torch.stack([vector for vector, _ in lately])] if lately else [])])
+    scores = _SHARPNESS * intents[torch.tensor([number for number, _ in wanting])] @ keys.T
+    goals = torch.tensor([offers.index(tool) for _, tool in wanting])
+    same = torch.tensor([[purpose == tool.purpose for purpose in purposes] for _, tool in wanting])
+    same[torch.arange(len(wanting)), goals] = False
+    return {"nearness": fn.cross_entropy(scores.masked_fill(same, -1e4), goals)}
+
+
+def _values(
+    encoder: Encoder, pieces: WordPiece, lessons: Sequence[Lesson], hidden: Tensor
+) -> dict[str, Tensor]:
+    asked = [(number, question) for number, one in enumerate(lessons) for question in one.questions]
+    if not asked:
+        return {}
+    losses: dict[str, Tensor] = {}
+    texts = list(dict.fromkeys(text for _, one in asked for text in (one.slot, *one.choices)))
+    place = {text: number for number, text in enumerate(texts)}
+    vectors = _texts(encoder, pieces, texts)
+    where = torch.tensor([number for number, _ in asked])
+    slots = vectors[torch.tensor([place[one.slot] for _, one in asked])]
+    counts = torch.tensor([len(one.words) for one in lessons])[where]
+    places = torch.arange(int(counts.max()) + 1)[None] <= counts[:, None]
+    starts, ends, seen = encoder.point(slots, hidden[where][:, : places.shape[1]], places)
+    for name, scores in (("start", starts), ("end", ends)):
+        goals = torch.tensor([getattr(one, name) for _, one in asked])
+        if (goals >= 0).any():
+            losses[name] = fn.cross_entropy(scores, goals, ignore_index=UNKNOWN)
+    truths = torch.tensor([one.truth for _, one in asked])
+    if (truths >= 0).any():
+        losses["truth"] = 0.3 * fn.cross_entropy(encoder.says(seen, slots), truths, ignore_index=UNKNOWN)
+    chosen = [(row, one) for row, (_, one) in enumerate(asked) if one.choice >= 0]
     if chosen:
-        most = max(len(markers) for *_, markers in chosen)
-        picked = torch.tensor([row for row, *_ in chosen])
-        pages_at = torch.tensor([number for _, number, *_ in chosen])
-        places = torch.tensor([[*markers, *([0] * (most - len(markers)))] for *_, markers in chosen])
-        keys = found[pages_at[:, None], places, 2 * HEAD :]
-        scores = torch.einsum("sh,sch->sc", asked[picked][:, 2 * HEAD :], keys) / HEAD**0.5
-        scores = scores.masked_fill(places == 0, -1e4)
-        scores = torch.cat([encoder.unchosen(masks[picked]), scores], dim=1)
-        losses["choice"] = fn.cross_entropy(scores, torch.tensor([choice for _, _, choice, _ in chosen]))
+        losses["choice"] = 0.5 * _choice(encoder, chosen, place, vectors, seen, slots)
     return losses
 
 
-def pair_loss(encoder: Encoder, pieces: WordPiece, pairs: Sequence[Pair]) -> Tensor:
-    """How far intents lie from their tools, beside all the other tools of the batch."""
-    texts = list(dict.fromkeys(text for pair in pairs for text in (pair.tool, *pair.others[:1])))
-    intents = encoder.sentences(*padded([sentence(pieces, pair.intent) for pair in pairs]))
-    tools = encoder.sentences(*padded([sentence(pieces, text) for text in texts]))
-    goal = torch.tensor([texts.index(pair.tool) for pair in pairs])
-    return fn.cross_entropy(_SHARPNESS * intents @ tools.T, goal)
+def _choice(
+    encoder: Encoder,
+    chosen: Sequence[tuple[int, Question]],
+    place: dict[str, int],
+    vectors: Tensor,
+    seen: Tensor,
+    slots: Tensor,
+) -> Tensor:
+    rows = torch.tensor([row for row, _ in chosen])
+    most = max(len(one.choices) for _, one in chosen)
+    numbers = [[place[text] for text in one.choices] for _, one in chosen]
+    offered = torch.tensor([[*row, *([-1] * (most - len(row)))] for row in numbers])
+    scores = encoder.choose(seen[rows], slots[rows], vectors[offered.clamp(min=0)])
+    unread = torch.cat([torch.zeros(len(rows), 1, dtype=torch.bool), offered < 0], dim=1)
+    return fn.cross_entropy(scores.masked_fill(unread, -1e4), torch.tensor([one.choice for _, one in chosen]))

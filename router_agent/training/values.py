@@ -7,35 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+NUMBER_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip  # a list of words, not a line for each
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip  # a list of words, not a line for each
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _CURRENCIES = {
     "USD": ("US dollars", "dollars", "USD", "American dollars", "$"),
@@ -164,7 +143,7 @@ class Values:
             "city_state": self._city_state,
             "condition": self._condition,
             "weekday": lambda: self._same(draw.choice(_DAYS)),
-            "month": lambda: self._same(draw.choice(_MONTHS)),
+            "month": lambda: self._same(draw.choice(MONTHS)),
         }
 
     def say(self, source: str) -> Said:
@@ -190,7 +169,7 @@ class Values:
         )
         words = f"{value:,}" if isinstance(value, int) and value > 999 and draw.random() < 0.3 else str(value)
         if isinstance(value, int) and value <= 12 and draw.random() < 0.15:
-            words = _WORDS[value]
+            words = NUMBER_WORDS[value]
         return Said(words, value, after=unit)
 
     def _same(self, value: Any) -> Said:
@@ -200,12 +179,12 @@ class Values:
         value, unit = self._draw.choice(values), self._draw.choice(units)
         words = str(value)
         if unit != "%" and isinstance(value, int) and value <= 12 and self._draw.random() < 0.3:
-            words = _WORDS[value]
+            words = NUMBER_WORDS[value]
         return Said(words, value, after=unit)
 
     def _count(self) -> Said:
         value = self._draw.choice((1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 50, 100))
-        return Said(_WORDS[value] if value <= 12 and self._draw.random() < 0.4 else str(value), value)
+        return Said(NUMBER_WORDS[value] if value <= 12 and self._draw.random() < 0.4 else str(value), value)
 
     def _money(self) -> Said:
         draw = self._draw
@@ -229,7 +208,7 @@ class Values:
     def _date(self) -> Said:
         draw = self._draw
         year, month, day = draw.randint(2019, 2026), draw.randint(1, 12), draw.randint(1, 28)
-        iso, name = f"{year}-{month:02}-{day:02}", _MONTHS[month - 1]
+        iso, name = f"{year}-{month:02}-{day:02}", MONTHS[month - 1]
         ending = "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
         form = draw.randrange(11)
         if form == 0:

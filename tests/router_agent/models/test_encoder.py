@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from router_agent.models import Slot, ToolPage
 from router_agent.models.encoder import LlamaEncoder
 from router_agent.models.gguf_header import NotGguf
 from router_agent.models.heads import whole_words
-from router_agent.models.layout import sentence, sheets
+from router_agent.models.layout import MOST_CHOICES, sentence
 from router_agent.training.export import export_encoder
 from router_agent.training.gemma import GemmaShape, export_gemma, random_weights
 from tests.router_agent.models.test_reading_and_layout import PIECES, VOCABULARY
@@ -38,10 +38,12 @@ def some_weights(seed: int) -> Weights:
     maps = {
         "asked": (3 * HEAD, WIDTH),
         "found": (3 * HEAD, WIDTH),
-        "truth": (3, WIDTH),
-        "unchosen": (1, WIDTH),
+        "truth": (3, 3 * WIDTH),
+        "chooser": (HEAD, 2 * WIDTH),
+        "choice": (HEAD, WIDTH),
+        "unchosen": (1, 2 * WIDTH),
     }
-    maps |= {"match": (HEAD, WIDTH), "relevance": (1, HEAD)}
+    maps |= {"match": (HEAD, 2 * WIDTH), "relevance": (1, HEAD)}
     norms = ["norm"]
     for number in range(LAYERS):
         at = f"layers.{number}."
@@ -105,7 +107,7 @@ def encoder(random_file: Path) -> Iterator[LlamaEncoder]:
 
 
 def test_llama_computes_what_was_trained(encoder: LlamaEncoder) -> None:
-    ids = sheets(PIECES, "weather in paris in f", TOOL)[0].ids
+    ids = sentence(PIECES, "weather in paris in f : unit of weather")
 
     (found,) = encoder._hidden([ids])
     wanted = by_hand(some_weights(1), ids)
@@ -142,11 +144,35 @@ def test_a_reading_is_made_of_probabilities(encoder: LlamaEncoder) -> None:
 
 
 def test_a_tool_of_many_slots_is_read_whole(encoder: LlamaEncoder) -> None:
-    large = ToolPage("t", "", tuple(Slot(f"slot{number}", "string", "x" * 30) for number in range(70)))
+    choices = tuple(f"c{number}" for number in range(MOST_CHOICES + 9))
+    large = ToolPage(
+        "t", "", tuple(Slot(f"slot{number}", "string", "x" * 30, choices) for number in range(70))
+    )
 
     (reading,) = encoder.read("in paris", [large])
 
     assert len(reading.slots) == 70
+    assert {len(slot.choices) for slot in reading.slots} == {1 + len(choices)}
+    assert {slot.choices[-9:] for slot in reading.slots} == {(0.0,) * 9}
+
+
+def test_a_tool_that_was_prepared_costs_an_intent_one_text(
+    encoder: LlamaEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder.prepare([TOOL])
+    passed: list[int] = []
+    whole = encoder._pass
+
+    def counted(rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        passed.append(len(rows))
+        return whole(rows)
+
+    monkeypatch.setattr(encoder, "_pass", counted)
+
+    encoder.nearness("unit in paris", [TOOL.text])
+    encoder.read("unit in paris", [TOOL])
+
+    assert passed == [1]
 
 
 @pytest.mark.parametrize("intent", ["", " ", "?", "ü" * 500, "\x00\x01", "paris " * 400])

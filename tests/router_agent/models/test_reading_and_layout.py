@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router_agent.models import Slot, ToolPage, kind_of, page_of, words_of
-from router_agent.models.layout import MOST_CHOICES, PAGE_PIECES, sheets
+from router_agent.models.layout import choice_text, sentence, slot_text
 from router_agent.models.wordpiece import WordPiece
 
 VOCABULARY = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "weather", "##er", "in", "paris",
@@ -110,31 +110,19 @@ def test_letters_with_accents_are_found_where_they_stand() -> None:
     assert VOCABULARY[first.id] == "unit"
 
 
-def test_a_sheet_has_a_mask_for_each_slot_and_a_marker_for_each_choice() -> None:
-    tool = ToolPage(
-        "weather", "weather", (Slot("in", "string"), Slot("unit", "string", choices=("c", "f_g")))
-    )
+def test_a_parameter_is_shown_with_its_tool_and_a_choice_with_its_parameter() -> None:
+    tool = ToolPage("getWeather", "Get the weather", ())
+    place = Slot("geo.city", "string", "Name of the city", required=True)
+    unit = Slot("unit", "string", choices=("us_customary",))
 
-    (sheet,) = sheets(PIECES, "weather in paris", tool)
-
-    assert [VOCABULARY[sheet.ids[at]] for at in sheet.masks] == ["[MASK]", "[MASK]"]
-    assert [[VOCABULARY[sheet.ids[at + 1]] for at in row] for row in sheet.markers] == [[], ["c", "f"]]
-    assert [VOCABULARY[number] for number in sheet.ids[:5]] == ["[CLS]", "weather", "in", "paris", "[SEP]"]
+    assert slot_text(tool, place) == "geo city ( string ) Name of the city , get weather"
+    assert slot_text(tool, unit) == "unit ( optional string )  , get weather"
+    assert choice_text(unit, unit.choices[0]) == "us customary : unit"
 
 
-@given(st.integers(1, 60), st.integers(0, 40))
-def test_every_slot_of_a_large_tool_stands_on_one_sheet(slots: int, choices: int) -> None:
-    tool = ToolPage(
-        "t",
-        "d" * 30,
-        tuple(Slot(f"slot{n}", "string", "x" * 40, tuple("abcdefgh" * 5)[:choices]) for n in range(slots)),
-    )
+@given(st.text(max_size=400), st.integers(1, 100))
+def test_a_text_has_no_more_pieces_than_are_wanted(text: str, most: int) -> None:
+    ids = sentence(PIECES, text, most)
 
-    laid = sheets(PIECES, "in paris", tool)
-
-    assert [sheet.first for sheet in laid] == [
-        sum(len(one.masks) for one in laid[:n]) for n in range(len(laid))
-    ]
-    assert sum(len(sheet.masks) for sheet in laid) == slots
-    assert all(len(row) == min(choices, MOST_CHOICES) for sheet in laid for row in sheet.markers)
-    assert all(len(sheet.ids) <= PAGE_PIECES or len(sheet.masks) == 1 for sheet in laid)
+    assert (ids[0], ids[-1]) == (PIECES.cls, PIECES.sep)
+    assert len(ids) <= most + 2

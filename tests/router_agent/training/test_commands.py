@@ -36,7 +36,7 @@ def test_data_are_made_without_any_public_set(tmp_path: Path) -> None:
     code, said = run("data", "--out", tmp_path / "made", "--scale", 0.002, "--seed", 4)
 
     assert code == 0, said
-    assert len(list(read_cases(tmp_path / "made" / "cases.jsonl"))) == 32
+    assert len(list(read_cases(tmp_path / "made" / "cases.jsonl"))) == 24
 
 
 def test_adapters_are_merged_with_their_weights(files: Path) -> None:

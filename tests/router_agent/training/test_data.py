@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import jsonschema_rs
@@ -13,12 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router_agent.models import page_of
-from router_agent.models.layout import sheets
 from router_agent.models.wordpiece import WordPiece
 from router_agent.training import Case, generate, read_cases, write_cases
 from router_agent.training.align import span_of
 from router_agent.training.corpus import corpus, held_back
-from router_agent.training.pages import UNKNOWN, pages_of, pair_of, smaller_vocabulary
+from router_agent.training.lessons import MOST_ABSENT, UNKNOWN, lesson_of, smaller_vocabulary
 from tests.router_agent.models.test_reading_and_layout import VOCABULARY
 
 PIECES = WordPiece(VOCABULARY)
@@ -124,17 +124,17 @@ WEATHER = {
 MAIL = {"name": "mail", "description": "", "parameters": {}}
 
 
-def test_a_page_says_what_each_mask_should() -> None:
+def test_a_lesson_says_what_is_right_of_each_parameter() -> None:
     expected = [
         {"name": "weather", "arguments": {"in": ["Paris"], "unit": ["f"], "er": [False]}, "optional": []}
     ]
     case = Case("weather in paris in f", [MAIL, WEATHER], expected, "", {"in": (11, 16)})
 
-    wrong, right = pages_of(PIECES, case)
+    lesson = lesson_of(PIECES, case, Random(1))
 
-    assert (wrong.relevant, right.relevant) == (0, 1)
-    assert wrong.targets == ()
-    city, unit, flag, absent = right.targets
+    assert lesson.tool is not None
+    assert (lesson.tool.purpose, [other.purpose for other in lesson.others]) == ("weather", ["mail"])
+    city, unit, flag, absent = lesson.questions
     assert (city.start, city.end) == (3, 3)
     assert (unit.start, unit.choice) == (UNKNOWN, 2)
     assert flag.truth == 2
@@ -142,26 +142,33 @@ def test_a_page_says_what_each_mask_should() -> None:
 
 
 def test_a_case_without_a_call_teaches_only_what_does_not_fit() -> None:
-    case = Case("weather", [MAIL, WEATHER], [], "")
+    lesson = lesson_of(PIECES, Case("weather", [MAIL, WEATHER], [], ""), Random(1), most_others=2)
 
-    assert [page.relevant for page in pages_of(PIECES, case, most_wrong=2)] == [0, 0]
-    assert pair_of(case) is None
+    assert lesson.tool is None
+    assert {other.purpose for other in lesson.others} == {"mail", "weather"}
+    assert lesson.questions == ()
 
 
-def test_a_pair_has_the_right_tool_apart_from_the_others() -> None:
-    pair = pair_of(Case("weather", [MAIL, WEATHER], [{"name": "mail", "arguments": {}}], ""))
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_a_lesson_asks_for_what_was_said_and_for_a_little_that_was_not(said: int, unsaid: int) -> None:
+    names = [f"p{number}" for number in range(said + unsaid)]
+    properties = {name: {"type": "string", "enum": list("abcdefghijkl")} for name in names}
+    tool = {"name": "t", "description": "", "parameters": {"properties": properties}}
+    arguments = {name: ["k"] for name in names[:said]}
 
-    assert pair is not None
-    assert pair.tool == "mail: "
-    assert len(pair.others) == 1
+    lesson = lesson_of(PIECES, Case("k", [tool], [{"name": "t", "arguments": arguments}], ""), Random(1))
+
+    assert len(lesson.questions) == said + min(unsaid, MOST_ABSENT)
+    for question in lesson.questions:
+        assert question.choice == 0 or question.choices[question.choice - 1].startswith("k :")
 
 
 def test_a_smaller_vocabulary_keeps_what_is_used_and_can_still_spell_everything() -> None:
     full = [*VOCABULARY[:6], "rare", "common", *VOCABULARY[6:]]
 
-    kept = smaller_vocabulary(full, ["common weather"] * 5, len(VOCABULARY) - 3)
+    kept = smaller_vocabulary(full, ["common weather"] * 5, len(VOCABULARY) - 4)
 
-    assert {"common", "[MASK]", "[unused1]", "a", "##z"} <= set(kept)
+    assert {"common", "[MASK]", "a", "##z"} <= set(kept)
     assert "rare" not in kept
     unknown = WordPiece(kept).unknown
     assert all(piece.id != unknown for piece in WordPiece(kept).pieces("rare weather 42!"))
@@ -266,10 +273,3 @@ def test_cases_survive_a_trip_through_a_file(tmp_path: Path, public: Path) -> No
     assert [case.spans for case in read_cases(tmp_path / "cases.jsonl")] == [
         dict(case.spans) for case in cases
     ]
-
-
-def test_no_sheet_of_a_generated_case_is_longer_than_the_encoder() -> None:
-    for case in generate(9, 40):
-        for tool in case.tools:
-            page = page_of(tool["name"], tool["description"], tool["parameters"])
-            assert all(len(sheet.ids) <= 512 for sheet in sheets(PIECES, case.intent, page))
