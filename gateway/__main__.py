@@ -127,7 +127,6 @@ def _config(settings: Settings, reread: Callable[[], Settings]) -> uvicorn.Confi
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=32768,
     )
 
 

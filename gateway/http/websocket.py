@@ -156,7 +156,7 @@ class WebSocketDoor:
             if isinstance(transport, WebSocketTransport):
                 is_handed_over = await self._hand_over(admission, mode, used, transport, send)
             else:
-                await self._converse(admission, mode, receive, send)
+                await self._converse(admission, mode, used, receive, send)
         finally:
             if not is_handed_over:
                 self._turnstile.leave(used)
@@ -212,7 +212,9 @@ class WebSocketDoor:
         log.info("connection.opened", topic=member.topic, participant=member.id, connection=member.connection)
         return member
 
-    async def _converse(self, admission: Admission, mode: Mode, receive: Receive, send: Send) -> None:
+    async def _converse(
+        self, admission: Admission, mode: Mode, used: Pass, receive: Receive, send: Send
+    ) -> None:
         """Join, and move texts as ASGI has it: under any other server."""
         outbox = SocketOutbox(
             send,
@@ -230,6 +232,7 @@ class WebSocketDoor:
             asyncio.get_running_loop().call_soon(self._node.close, member, CloseCode.SLOW_CONSUMER)
 
         outbox.overflown = overflown
+        seat = Seat(self._node, member, self, used)
         writer = asyncio.create_task(outbox.run(), name=f"outbox {member.connection}")
         message: dict[str, Any] = {}
         try:
@@ -239,10 +242,10 @@ class WebSocketDoor:
                     break
                 text = message.get("text")
                 if text is None:
-                    self._node.close(member, CloseCode.TEXT_ONLY)
+                    seat.received_binary()
                 else:
-                    self._node.receive(member, text.encode())
-                    self._node.read_done()
+                    seat.received(text.encode())
+                    seat.read_done()
         finally:
             self._left(member, message.get("code") or int(CloseCode.INTERNAL))
             writer.cancel()

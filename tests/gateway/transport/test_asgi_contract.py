@@ -17,6 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from gateway.core import Member
+from gateway.node import Node
 from gateway.transport import (
     EXTENSION,
     FramedConnection,
@@ -349,6 +351,27 @@ async def test_a_breach_closes_with_its_code_and_the_others_hear_a_leave(
             assert await ann.close_code() == code
 
         assert [one["payload"]["event"] for one in await bob.heard()] == ["join", "leave"]
+
+
+async def test_a_fault_of_ours_ends_the_connection_that_met_it_and_the_others_hear_so_at_once(
+    ops: TopicUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = Node.receive
+
+    def failing(node: Node, member: Member, data: bytes) -> None:
+        receive(node, member, data)
+        if b"boom" in data:
+            raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Node, "receive", failing)
+    async with ops.join("bob") as bob, ops.join("ann", "chat") as ann:
+        assert (await bob.next())["payload"]["event"] == "join"
+
+        await ann.send("chat", {"text": "boom"})
+
+        assert (await bob.next())["kind"] == "chat"
+        assert (await bob.next())["payload"]["event"] == "leave"
+        assert await ann.close_code() == 1011
 
 
 async def test_what_is_over_leaves_nothing_for_the_collector(tmp_path: Path) -> None:
