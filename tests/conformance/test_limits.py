@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
+
+import pytest
 
 from tests.conformance.topic_under_test import TopicUnderTest
 from tests.gateway_process import GatewayProcess, running_gateway
@@ -20,6 +23,7 @@ async def test_a_participant_s_connections_share_one_budget() -> None:
             ops.join("ann", "chat") as second,
             ops.join("bob", "chat") as bob,
         ):
+            began = time.monotonic()
             for n in range(7):
                 await first.send("chat", id=f"a{n}")
                 await second.send("chat", id=f"b{n}")
@@ -31,15 +35,18 @@ async def test_a_participant_s_connections_share_one_budget() -> None:
                 if one["kind"] == "system/error"
             ]
             heard = [one["id"] for one in await bob.heard() if one["kind"] == "chat"]
+            seconds = time.monotonic() - began
 
         assert {one["error"] for one in refused} == {"rate_limited"}
         assert all(0 < one["retry_after_ms"] <= 1000 for one in refused)
         assert len(heard) + len(refused) == 15
-        assert 10 <= len(heard) - 1 <= 13, "a burst of ten, and what trickles in meanwhile"
+        assert 10 <= len(heard) - 1 <= 11 + seconds, "a burst of ten, and one for each second"
         assert "from-bob" in heard
 
 
+# Ten seconds of refusals, which no broker ever sees: over one of them is enough.
 @spec("mcpx refusals close 4429")
+@pytest.mark.parametrize("gateway", ["memory"], indirect=True)
 async def test_refused_without_pause_a_connection_is_closed_with_4429(ops: TopicUnderTest) -> None:
     async with ops.join("flood", "chat") as flood:
 
