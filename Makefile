@@ -66,7 +66,7 @@ run: install ## Start the main job: gateway, a real MCP server, an agent that ma
 
 .PHONY: test
 test: install llama system $(NPM)/.installed ## Run every test, with a real Redis, a real Chromium and real models
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: install ## Check style and formatting
