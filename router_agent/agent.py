@@ -6,24 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from capabilities import EMPTY, CapabilitySet
-from participants import (
-    Approver,
-    Chat,
-    Disconnected,
-    EventsDropped,
-    NotificationSeen,
-    Participant,
-    ParticipantError,
-    Peer,
-    Presence,
-    Welcome,
-)
-from router_agent.asking import Questions
+from participants import Approver, Chat, Participant, ParticipantError
+from router_agent.asking import Questions, Utterance
 from router_agent.authority import Way, in_view
-from router_agent.core import Decision, Route
+from router_agent.core import Answer, Decision, Route, clean
 from router_agent.core.addressing import wishes_in
 from router_agent.core.clauses import is_wish
 from router_agent.core.directory import Directory
@@ -39,7 +29,6 @@ from router_agent.thinking import Thinker
 
 _log: Final = logging.getLogger(__name__)
 
-LIST_CHANGED: Final = "notifications/tools/list_changed"
 WORKING_AT_ONCE: Final = 16
 """Messages in chat that are worked on at once; further ones are answered with a refusal."""
 
@@ -69,7 +58,6 @@ class RouterAgent:
         self._approver = approver
         self._me, self._thinker, self._today = me, thinker, today
         self._allowance = allowance or Allowance()
-        self._peers: dict[str, Peer] = {}
         self._directory = Directory()
         self._catalogue_changed = asyncio.Event()
         self._keeper = Keeper(me, self._directory, self._catalogue_changed.set)
@@ -97,22 +85,9 @@ class RouterAgent:
             async for event in self._events:
                 if self._approver is not None:
                     self._approver.hear(event)
-                match event:
-                    case Welcome(you=you, others=others):
-                        self._welcomed([you, *others])
-                    case Presence(event=change, peer=peer):
-                        self._moved(change, peer)
-                    case NotificationSeen(method=method, sender=sender) if method == LIST_CHANGED:
-                        if sender in self._peers and sender != self._me.id:
-                            self._keeper.refresh(sender)
-                    case Chat() if event.sender != self._me.id:
-                        self._hear(event)
-                    case Disconnected(final=False):
-                        self._directory.clear()
-                    case EventsDropped():
-                        self._welcomed(list(self._me.roster.values()))
-                    case _:
-                        pass
+                self._keeper.hear(event)
+                if isinstance(event, Chat) and event.sender != self._me.id:
+                    self._hear(event)
         finally:
             for task in self._working:
                 task.cancel()
@@ -122,52 +97,35 @@ class RouterAgent:
             if self._approver is not None:
                 await self._approver.close()
 
-    # Who is here
-
-    def _welcomed(self, peers: list[Peer]) -> None:
-        for gone in set(self._peers) - {peer.id for peer in peers}:
-            self._keeper.left(gone)
-        self._peers = {peer.id: peer for peer in peers}
-        for peer in peers:
-            self._keeper.arrived(peer)
-
-    def _moved(self, change: str, peer: Peer) -> None:
-        if change == "leave":
-            self._peers.pop(peer.id, None)
-            self._keeper.left(peer.id)
-            return
-        known = self._peers.get(peer.id)
-        self._peers[peer.id] = peer
-        if known is None or peer.id not in self._directory:
-            self._keeper.arrived(peer)
-
     def _rights_of(self, asker: str) -> CapabilitySet:
         """What an asker holds now; one who is not here holds nothing."""
-        peer = self._peers.get(asker)
+        peer = self._me.roster.get(asker)
         return peer.capabilities if peer is not None else EMPTY
 
     # Intents over MCP
 
     async def _route_for(self, asker: str, intent: str) -> dict[str, Any]:
         try:
-            return told(await self._routed(asker, intent))
+            return told(await self._routed(asker, Utterance(intent)))
         except IntentRefused as refused:
             return {"error": {"type": refused.code, "message": refused.message}}
 
     async def _execute_for(self, asker: str, intent: str) -> dict[str, Any]:
         try:
-            route = await self._routed(asker, intent)
+            route = await self._routed(asker, Utterance(intent))
         except IntentRefused as refused:
             return {"error": {"type": refused.code, "message": refused.message}}
-        steps = [step.told() async for step in carry_out(self._me, route, asker, self._rights_of(asker))]
+        steps = [
+            step.told() async for step in carry_out(self._me, route, asker, partial(self._rights_of, asker))
+        ]
         return {"route": told(route), "steps": steps}
 
-    async def _routed(self, asker: str, intent: str) -> Route:
+    async def _routed(self, asker: str, wish: Utterance) -> Route:
         now = asyncio.get_running_loop().time()
         if not self._allowance.takes(asker, now):
             raise IntentRefused("rate_limited", "You ask too often; try again in a minute.")
         view = in_view(self._directory.catalogue, self._me.capabilities, self._rights_of(asker), asker)
-        return await self._thinker.route(intent, view, self._today())
+        return await self._thinker.route(wish.intent, view, self._today(), wish.answers)
 
     # Intents in chat
 
@@ -176,13 +134,12 @@ class RouterAgent:
         wishes = wishes_in(chat.text, chat.to, self._me.id)
         if self._questions.is_open(chat.sender, now) and self._is_answer(chat, wishes):
             answered = self._questions.answered(chat.sender, wishes[0] if wishes else chat.text, now)
-            if isinstance(answered, Route):
+            if answered is not None:
                 self._start(chat, [answered])
                 return
-            wishes = [answered] if answered else wishes
-        self._start(chat, wishes)
+        self._start(chat, [Utterance(wish) for wish in wishes])
 
-    def _start(self, chat: Chat, wishes: Sequence[str | Route]) -> None:
+    def _start(self, chat: Chat, wishes: Sequence[Utterance | Route]) -> None:
         if not wishes:
             return
         if len(self._working) >= WORKING_AT_ONCE:
@@ -196,10 +153,11 @@ class RouterAgent:
         """Whether a message answers a question: said to the router, and no wish of its own."""
         if intents_in(chat.text):
             return False
-        said = wishes[0] if wishes else (chat.text if chat.correlation_id else "")
+        replies = self._questions.is_reply(chat.sender, chat.correlation_id)
+        said = wishes[0] if wishes else (chat.text if replies else "")
         return bool(said) and not is_wish(said)
 
-    async def _work(self, chat: Chat, wishes: Sequence[str | Route]) -> None:
+    async def _work(self, chat: Chat, wishes: Sequence[Utterance | Route]) -> None:
         try:
             for wish in wishes[:5]:
                 await self._serve(chat, wish)
@@ -208,7 +166,8 @@ class RouterAgent:
         except Exception:  # noqa: BLE001 - the edge of a task: one message's fault harms no other
             _log.exception("intent.failed", extra={"asker": chat.sender})
 
-    async def _serve(self, chat: Chat, wish: str | Route) -> None:
+    async def _serve(self, chat: Chat, wish: Utterance | Route) -> None:
+        answers = () if isinstance(wish, Route) else wish.answers
         try:
             route = wish if isinstance(wish, Route) else await self._routed(chat.sender, wish)
         except IntentRefused as refused:
@@ -219,36 +178,39 @@ class RouterAgent:
             return
         asks = route.decision is Decision.ASK
         if asks and route.first is None:
-            await self._ask(chat, route, f"{explained(route)}\n")
+            await self._ask(chat, route, answers, f"{explained(route)}\n")
             return
         await self._say(chat, explained(route))
         done = True
-        async for step in carry_out(self._me, route, chat.sender, self._rights_of(chat.sender)):
+        async for step in carry_out(self._me, route, chat.sender, partial(self._rights_of, chat.sender)):
             await self._say(chat, report_of(step, chat.sender))
             done = step.is_done
         if asks and done:
-            await self._ask(chat, route)
+            await self._ask(chat, route, answers)
 
-    async def _ask(self, chat: Chat, route: Route, before: str = "") -> None:
+    async def _ask(self, chat: Chat, route: Route, answers: tuple[Answer, ...], before: str = "") -> None:
         how = f" Answer `{self._me.id}: yes` or `{self._me.id}: no`." if route.rest is not None else ""
-        self._questions.ask(chat.sender, route, asyncio.get_running_loop().time())
-        await self._say(chat, f"{before}{harmless(route.question)}{how}")
+        self._questions.ask(chat.sender, route, answers, asyncio.get_running_loop().time())
+        message = await self._say(chat, f"{before}{harmless(clean(route.question))}{how}")
+        if message is not None:
+            self._questions.was_said(chat.sender, message)
 
-    async def _say(self, about: Chat, text: str) -> None:
+    async def _say(self, about: Chat, text: str) -> str | None:
         """Answer in chat; who may not chat stays silent, and the call is made all the same."""
         try:
-            await self._me.chat(text, correlation_id=about.id, format="markdown")
+            return await self._me.chat(text, correlation_id=about.id, format="markdown")
         except ParticipantError as error:
             _log.debug("answer.not_said", extra={"why": str(error)})
+            return None
 
 
 def report_of(step: Step, asker: str) -> str:
-    """Say what came of one call; a result is quoted as data."""
-    name = f"{step.call.tool.participant}: {step.call.tool.name}"
+    """Say what came of one call; a result is quoted as data, and nothing in it is an intent or an address."""
+    name = f"→ {step.call.tool.participant}: {clean(step.call.tool.name)}"
     if step.way is Way.NEITHER:
         return harmless(f"{name}: neither {asker} nor I may ask for that.")
     if step.error is not None:
-        return harmless(f"{name}: {step.error}")
+        return harmless(f"{name}: {clean(str(step.error))}")
     assert step.outcome is not None
     consent = ""
     if step.outcome.fulfilled_by is not None:

@@ -39,12 +39,9 @@ def way_for(tool: Tool, own: CapabilitySet, asker: CapabilitySet) -> Way:
 
 def in_view(catalogue: Catalogue, own: CapabilitySet, asker: CapabilitySet, asker_id: str) -> Catalogue:
     """Return the tools that the router may call or propose for somebody; nobody is sent their own tools."""
-    kept = [
-        tool
-        for tool in catalogue
-        if tool.participant != asker_id and way_for(tool, own, asker) is not Way.NEITHER
-    ]
-    return catalogue if len(kept) == len(catalogue) else Catalogue.of(kept)
+    return catalogue.only(
+        lambda tool: tool.participant != asker_id and way_for(tool, own, asker) is not Way.NEITHER
+    )
 
 
 def way_of(call: Call, route: Route, own: CapabilitySet, asker: CapabilitySet) -> Way:

@@ -7,7 +7,7 @@ from datetime import date
 
 from capabilities import CapabilitySet
 from participants import Participant
-from router_agent.authority import Way, in_view
+from router_agent.authority import in_view
 from router_agent.core import Catalogue, Decision, Route
 from router_agent.core.explaining import told
 from router_agent.errors import IntentRefused
@@ -56,13 +56,12 @@ class TopicCarrier:
         said = told(route)
         if route.decision is Decision.NONE:
             return Done(said, error=route.reason)
-        steps = [step async for step in carry_out(self._me, route, self._asker, self._rights())]
+        steps = [step async for step in carry_out(self._me, route, self._asker, self._rights)]
         failed = next((step for step in steps if not step.is_done), None)
         error = ""
         if failed is not None and failed.outcome is None:
             error = str(failed.error) if failed.error else "Nobody here may ask for that."
-            error = error if failed.way is not Way.NEITHER else "Nobody here may ask for that."
-        question = "" if error or failed is not None else route.question
+        question = route.question if failed is None else ""
         return Done(said, [step.told() for step in steps], error, question)
 
     async def is_read_only(self, intent: str) -> bool:

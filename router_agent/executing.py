@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,20 +47,20 @@ class Step:
 
 
 async def carry_out(
-    me: Participant, route: Route, asker_id: str, asker: CapabilitySet
+    me: Participant, route: Route, asker_id: str, rights: Callable[[], CapabilitySet]
 ) -> AsyncIterator[Step]:
     """
     Make a route's calls one after another; the first that is not done ends it.
 
     Of a route that asks about a condition, what comes before the condition is done.
-    The rights are looked at before each call, since they may change while another runs.
+    `rights` are the asker's; they are asked for before each call, since they may change while another runs.
     What a call answers is data: it is never read for intents, and fills no later call.
     """
     route = route.first or route
     if route.decision not in {Decision.ACT, Decision.PROPOSE}:
         return
     for call in route.calls:
-        step = await _made(me, call, way_of(call, route, me.capabilities, asker), asker_id)
+        step = await _made(me, call, way_of(call, route, me.capabilities, rights()), asker_id)
         yield step
         if not step.is_done:
             return

@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from router_agent.core import Catalogue, Policy, Route, Router
+from router_agent.core import Answer, Catalogue, Policy, Route, Router
 from router_agent.errors import IntentRefused
 from router_agent.workers import Workers
 
@@ -39,14 +39,17 @@ class Thinker:
         self._running: dict[_Key, asyncio.Future[Route]] = {}
         self._known: OrderedDict[_Key, Route] = OrderedDict()
 
-    async def route(self, said: str, catalogue: Catalogue, today: date) -> Route:
+    async def route(
+        self, said: str, catalogue: Catalogue, today: date, answers: tuple[Answer, ...] = ()
+    ) -> Route:
         """
-        Return the route of an intent.
+        Return the route of an intent, with what its asker answered when asked back.
 
         Raises:
             IntentRefused: too many wait (`busy`), or it took too long (`deadline`).
         """
-        key = hashlib.sha256(said.encode()).digest(), catalogue.version, today, self._router.policy
+        asked = hashlib.sha256(repr((said, answers)).encode()).digest()
+        key = asked, catalogue.version, today, self._router.policy
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
@@ -55,7 +58,7 @@ class Thinker:
             if len(self._running) >= self._most:
                 raise IntentRefused("busy", "Too many intents wait already; try again later.")
             work = asyncio.wrap_future(
-                self._workers.submit(partial(self._router.route, said, catalogue, today))
+                self._workers.submit(partial(self._router.route, said, catalogue, today, answers))
             )
             self._running[key] = work
             work.add_done_callback(partial(self._done, key))

@@ -4,7 +4,7 @@ from router_agent.core.encoder import Encoder
 from router_agent.core.filling import Evidence, Filled, fill
 from router_agent.core.fitting import calibration_error, fit
 from router_agent.core.gate import Gate, Logistic
-from router_agent.core.intents import Intent
+from router_agent.core.intents import LONGEST_INTENT, Answer, Intent
 from router_agent.core.planning import Monolithic, Plan, Strategy
 from router_agent.core.router import DEFAULT_POLICY, EVERY_CALL, Policy, Router
 from router_agent.core.routes import Alternative, Call, Decision, Missing, Route
@@ -15,7 +15,9 @@ from router_agent.core.untrusted import clean
 __all__ = [
     "DEFAULT_POLICY",
     "EVERY_CALL",
+    "LONGEST_INTENT",
     "Alternative",
+    "Answer",
     "Call",
     "Catalogue",
     "Decision",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from router_agent.core.tools import Catalogue, Tool
@@ -31,15 +31,15 @@ class Directory:
                 left_out += 1
                 continue
             tool = Tool.read(participant, one)
-            weight = len(json.dumps(one, default=str)) if tool else 0
-            if tool is None or size + weight > MOST_BYTES_EACH:
+            weight = _weight(one)
+            if tool is None or weight is None or size + weight > MOST_BYTES_EACH:
                 left_out += 1
                 continue
             size += weight
             kept.append(tool)
         if self._offers.get(participant) != tuple(kept):
             self._whole = None
-        self._offers[participant] = tuple(kept)
+            self._offers[participant] = tuple(kept)
         return left_out
 
     def drop(self, participant: str) -> None:
@@ -51,6 +51,9 @@ class Directory:
         """Forget all: who was away does not know who is here."""
         self._offers, self._whole = {}, None
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offers)
+
     def __contains__(self, participant: str) -> bool:
         return participant in self._offers
 
@@ -60,3 +63,11 @@ class Directory:
         if self._whole is None:
             self._whole = Catalogue.of(tool for _, tools in sorted(self._offers.items()) for tool in tools)
         return self._whole
+
+
+def _weight(advertised: Mapping[str, Any]) -> int | None:
+    """Return how many characters of JSON an offer is; `None`: nested too deep to be written."""
+    try:
+        return len(json.dumps(advertised, default=str))
+    except RecursionError:
+        return None

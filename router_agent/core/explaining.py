@@ -16,14 +16,19 @@ LONGEST_RESULT: Final = 1_500
 
 
 def explained(route: Route) -> str:
-    """Return a route in words, one line a call and one a value; plain text, no intent in it."""
-    lines = [route.reason]
+    """
+    Return a route in words, one line a call and one a value; plain text.
+
+    It holds no intent and begins with no address, however tools and participants are called:
+    another router may hear it.
+    """
+    lines = [f"→ {clean(route.reason, LONGEST_RESULT)}"]
     for call in route.calls if route.decision is not Decision.NONE else ():
-        lines.append(f"- {call.tool.participant}: {call.tool.name}, {call.confidence:.0%} sure")
+        lines.append(f"- {call.tool.participant}: {clean(call.tool.name)}, {call.confidence:.0%} sure")
         lines += [f"  {_value(call, one)}" for one in call.evidence]
-        lines += [f"  {'.'.join(one.path)}: missing" for one in call.missing]
+        lines += [f"  {clean('.'.join(one.path))}: missing" for one in call.missing]
         if call.alternatives:
-            others = ", ".join(f"{one.participant}: {one.tool}" for one in call.alternatives)
+            others = ", ".join(f"{one.participant}: {clean(one.tool)}" for one in call.alternatives)
             lines.append(f"  instead of: {others}")
     return harmless("\n".join(lines))
 
@@ -79,7 +84,7 @@ def _value(call: Call, one: Evidence) -> str:
     for part in one.path:
         value = value.get(part) if isinstance(value, Mapping) else None
     shown = clean(json.dumps(value, ensure_ascii=False), LONGEST_VALUE)
-    return f"{'.'.join(one.path)} = {shown} ({_origin(call, one)})"
+    return f"{clean('.'.join(one.path))} = {shown} ({_origin(call, one)})"
 
 
 def _origin(call: Call, one: Evidence) -> str:

@@ -19,7 +19,7 @@ from router_agent.core.language.stems import stem
 from router_agent.core.language.words import ORDERS, STOP_WORDS, Word, parts_of, sense, words_in
 from router_agent.core.untrusted import clean
 
-LONGEST: Final = 4_000
+LONGEST_INTENT: Final = 4_000
 """Characters of an intent that are read; what follows is cut."""
 
 
@@ -54,17 +54,29 @@ class Phrase:
     """Whether it begins the intent or a sentence, where a capital says nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the asker said when asked back for one value of one tool; it speaks of nothing else."""
+
+    participant: str
+    tool: str
+    path: tuple[str, ...]
+    text: str
+
+
 @dataclass(frozen=True)
 class Intent:
     """What somebody asked for, with its places; every evidence span counts in `text`."""
 
     text: str
     today: date | None = None
+    answers: tuple[Answer, ...] = ()
+    """What they added when they were asked back; the last one counts."""
 
     @classmethod
-    def of(cls, said: str, today: date | None = None) -> Intent:
+    def of(cls, said: str, today: date | None = None, answers: tuple[Answer, ...] = ()) -> Intent:
         """Clean what was said, and take it as an intent."""
-        return cls(clean(said, LONGEST), today)
+        return cls(clean(said, LONGEST_INTENT), today, answers)
 
     @cached_property
     def words(self) -> tuple[Word, ...]:

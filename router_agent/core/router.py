@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from router_agent.core.clauses import clauses_of
-from router_agent.core.intents import Intent
+from router_agent.core.intents import Answer, Intent
 from router_agent.core.planning import Plan, Strategy
 from router_agent.core.routes import Call, Decision, Route
 from router_agent.core.tools import Catalogue
@@ -47,15 +47,22 @@ class Router:
         """`wanted_floor` is the gate's; `clock` returns seconds, for timings."""
         self._strategy, self._floor, self.policy, self._clock = strategy, wanted_floor, policy, clock
 
-    def route(self, said: str, catalogue: Catalogue, today: date | None = None) -> Route:
+    def route(
+        self,
+        said: str,
+        catalogue: Catalogue,
+        today: date | None = None,
+        answers: tuple[Answer, ...] = (),
+    ) -> Route:
         """
         Return what to do about an intent with the tools in view.
 
-        `today` is what relative dates are reckoned from; without it they stay words.
+        `today` is what relative dates are reckoned from; without it they stay words. `answers` are
+        what the asker said when asked back.
         """
         now = self._clock or (lambda: 0.0)
         began = now()
-        intent = Intent.of(said, today)
+        intent = Intent.of(said, today, answers)
         if not intent.words or not len(catalogue):
             why = "Nothing was asked." if not intent.words else "No tool is in view."
             return Route(intent.text, (), Decision.NONE, why)
@@ -63,7 +70,7 @@ class Router:
         plans: list[Plan] = []
         route: Route | None = None
         if len(clauses) > 1:
-            plans += [self._strategy.plan(Intent.of(one.text, today), catalogue) for one in clauses]
+            plans += [self._strategy.plan(Intent.of(one.text, today, answers), catalogue) for one in clauses]
             firsts = [plan.best for plan in plans]
             calls = [call for call in firsts if call is not None]
             if len(calls) == len(clauses) and self._stand_apart(calls):
@@ -88,7 +95,7 @@ class Router:
         """Whether each clause wants a tool of its own by itself, so that the cut was right."""
         if not all(call.wanted >= max(0.5, self._floor) for call in calls):
             return False
-        tools = {(call.tool.participant, call.tool.name) for call in calls}
+        tools = {call.tool.key for call in calls}
         return len(tools) > 1 or all(call.arguments and not call.missing for call in calls)
 
     def _decided(self, intent: str, calls: list[Call], conditions: list[str]) -> Route:

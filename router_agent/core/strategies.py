@@ -46,7 +46,7 @@ class Hierarchical:
             return catalogue
         ranked = sorted(best, key=lambda domain: -best[domain])
         kept = {ranked[0]} | {one for one in ranked[1:2] if best[ranked[0]] - best[one] <= self.carried}
-        return Catalogue.of(tool for tool in catalogue if self.domain_of(tool) in kept)
+        return catalogue.only(lambda tool: self.domain_of(tool) in kept)
 
 
 Together = Callable[[Sequence[Callable[[], Plan]]], Sequence[Plan | None]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -52,6 +52,16 @@ class Tool:
             destructive=hints.get("destructiveHint") is True and not read_only,
         )
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from others in a topic: whose it is, and its name."""
+        return self.participant, self.name
+
+    @cached_property
+    def size(self) -> int:
+        """What it weighs in a catalogue: characters of its description and its schema."""
+        return len(self.description) + len(json.dumps(self.schema))
+
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The leaves of its schema, in order."""
@@ -77,8 +87,8 @@ class Tool:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What changes when its name, description or schema does: 64 hex digits."""
-        said = [self.name, self.description, self.schema]
+        """What changes when its name, description, schema or hints do: 64 hex digits."""
+        said = [self.name, self.description, self.schema, self.read_only, self.destructive]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -96,15 +106,19 @@ class Catalogue:
         kept: dict[tuple[str, str], Tool] = {}
         left_out, held = 0, 0
         for tool in tools:
-            size = len(tool.description) + len(json.dumps(tool.schema))
-            if (tool.participant, tool.name) in kept:
+            if tool.key in kept:
                 continue
-            if len(kept) >= MOST_TOOLS or held + size > MOST_BYTES:
+            if len(kept) >= MOST_TOOLS or held + tool.size > MOST_BYTES:
                 left_out += 1
                 continue
-            held += size
-            kept[tool.participant, tool.name] = tool
+            held += tool.size
+            kept[tool.key] = tool
         return cls(tuple(kept.values()), left_out)
+
+    def only(self, is_kept: Callable[[Tool], bool]) -> Catalogue:
+        """Return those of its tools that are kept; itself when all are."""
+        kept = tuple(filter(is_kept, self.tools))
+        return self if len(kept) == len(self.tools) else Catalogue(kept, self.left_out)
 
     @cached_property
     def version(self) -> str:

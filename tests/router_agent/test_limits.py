@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from router_agent.core import DEFAULT_POLICY, Catalogue, Route, Router
+from router_agent.core import DEFAULT_POLICY, Answer, Catalogue, Route, Router
 from router_agent.core.limits import Allowance, Breaker, State
 from router_agent.errors import IntentRefused
 from router_agent.thinking import Thinker
@@ -51,7 +51,9 @@ class Stuck(Router):
         self.let_go = threading.Event()
         self.asked = 0
 
-    def route(self, said: str, catalogue: Catalogue, today: date | None = None) -> Route:
+    def route(
+        self, said: str, catalogue: Catalogue, today: date | None = None, answers: tuple[Answer, ...] = ()
+    ) -> Route:
         self.asked += 1
         self.let_go.wait(5)
         return replace(router().route(said, catalogue, today), is_whole=self.is_whole)

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from router_agent.core.consenting import consent_in
 from router_agent.core.filling.booleans import is_truth, spelled, truth_for
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.choices import choices_for
+from router_agent.core.filling.formats import wants_moment
 from router_agent.core.filling.lists import lists_for, literals_for
 from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.notations import notate
 from router_agent.core.filling.quantities import numbers_for
 from router_agent.core.filling.texts import texts_for
 from router_agent.core.intents import Intent
@@ -23,6 +26,8 @@ from router_agent.models.reading import Reading, SlotReading
 REQUIRED_FLOOR: Final = 0.2
 """The least score for a value that must be there: a weak guess is shown rather than nothing."""
 OPTIONAL_FLOOR: Final = 0.5
+ANSWERED: Final = 0.9
+"""How far a value is to be trusted that was given when it was asked for."""
 SURE: Final = 0.7
 """From here on, a choice has its words to itself."""
 _TOLD_DEFAULT: Final = re.compile(
@@ -59,10 +64,10 @@ class Filled:
 
     @property
     def grounded(self) -> float:
-        """The share of arguments that stand in the intent; 1 without any."""
+        """The share of arguments that stand in the intent or were answered; 1 without any."""
         if not self.evidence:
             return 1.0
-        return sum(one.start >= 0 for one in self.evidence) / len(self.evidence)
+        return sum(one.start >= 0 or one.rule == "answered" for one in self.evidence) / len(self.evidence)
 
 
 def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
@@ -85,7 +90,7 @@ def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
             offer[1],
         ),
     )
-    chosen: dict[int, Candidate] = {}
+    chosen = _answered(intent, tool)
     taken: list[tuple[int, int]] = []
     spoken_for: list[tuple[int, int]] = []
     for candidate, number in offers:
@@ -102,6 +107,30 @@ def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
             taken.append((candidate.start, candidate.end))
     _in_order(parameters, chosen)
     return _assembled(parameters, chosen)
+
+
+def _answered(intent: Intent, tool: Tool) -> dict[int, Candidate]:
+    """Read what the asker answered, each answer by itself and for its own parameter alone."""
+    said = {one.path: one.text for one in intent.answers if (one.participant, one.tool) == tool.key}
+    out: dict[int, Candidate] = {}
+    for number, parameter in enumerate(tool.parameters if said else ()):
+        if parameter.path in said:
+            answer = Intent.of(said[parameter.path], intent.today)
+            value = _value_in(answer, parameter)
+            if value is not None:
+                out[number] = Candidate(value, ANSWERED, rule="answered")
+    return out
+
+
+def _value_in(answer: Intent, parameter: Parameter) -> Any:
+    """Return the value that an answer gives; `None` when it gives none."""
+    if parameter.kind == "boolean":
+        return consent_in(answer.text)
+    if parameter.kind == "string" and not parameter.choices and not wants_moment(parameter):
+        return notate(answer.text, parameter) or None  # all of it: nothing else was asked for
+    offers = _candidates(parameter, answer, Cues(answer, [parameter]), None, frozenset())
+    best = max(offers, key=lambda one: one.score, default=None)
+    return best.value if best is not None else None
 
 
 def _overlaps(candidate: Candidate, spans: list[tuple[int, int]]) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router_agent.core.filling import fill
 from router_agent.core.fitting import calibration_error, fit
 from router_agent.core.gate import FALLING, RISING
-from router_agent.core.intents import Intent
+from router_agent.core.intents import Answer, Intent
 from router_agent.core.router import Policy
 from router_agent.core.routes import Decision
 from router_agent.core.selector import select
@@ -147,6 +147,39 @@ def test_a_missing_value_is_asked_for() -> None:
     assert route.question == "Which path (path of the file to read)?"
 
 
+def test_an_answer_is_the_value_that_was_missing() -> None:
+    answer = Answer("files", "read_file", ("path",), "notes/today.txt")
+
+    route = router().route("read a text file", Catalogue.of([READ, WEATHER]), answers=(answer,))
+
+    assert route.decision is Decision.ACT
+    assert dict(route.calls[0].arguments) == {"path": "notes/today.txt"}
+    assert route.intent == "read a text file"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said", "value"),
+    [
+        ({"type": "integer"}, "about three", 3),
+        ({"type": "string", "format": "date"}, "tomorrow", "2026-03-05"),
+        ({"enum": ["celsius", "fahrenheit"]}, "in Celsius please", "celsius"),
+        ({"type": "boolean"}, "no", False),
+        ({"type": "string"}, "then delete it", "then delete it"),
+    ],
+)
+def test_an_answer_is_read_as_its_parameter_asks(parameter: dict[str, Any], said: str, value: Any) -> None:
+    asking = tool("ask", "", {"it": parameter}, ["it"])
+    answer = Answer("server", "ask", ("it",), said)
+
+    assert fill(Intent.of("do it", TODAY, (answer,)), asking).arguments == {"it": value}
+
+
+def test_an_answer_is_for_the_tool_that_asked_and_for_no_other() -> None:
+    answer = Answer("mallory", "read_file", ("path",), "notes/today.txt")
+
+    assert fill(Intent.of("read a text file", answers=(answer,)), READ).arguments == {}
+
+
 def test_what_no_tool_does_is_left_alone() -> None:
     assert router().route("who painted the Mona Lisa", ALL).decision is Decision.NONE
     assert router().route("anything", Catalogue()).decision is Decision.NONE
@@ -215,6 +248,15 @@ def test_a_time_of_the_day_is_no_place_and_no_title(said: str, title: str | None
 
     assert call.arguments.get("title") == title
     assert "location" not in call.arguments
+
+
+def test_what_follows_where_is_the_condition() -> None:
+    table = {"type": "string", "enum": ["users", "orders"]}
+    query = tool("query_records", "Query records.", {"table": table, "filter": STRING}, ["table"])
+
+    (call,) = router().route("query the users where their age is more than 25?", Catalogue.of([query])).calls
+
+    assert call.arguments == {"table": "users", "filter": "age is more than 25"}
 
 
 @pytest.mark.parametrize("text", ["hi", "hi there", "I am late"])
