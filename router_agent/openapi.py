@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from router_agent.core import LONGEST_INTENT
+
 _TOPIC: Final = {"type": "string", "minLength": 1, "maxLength": 256}
 _PROBLEM: Final = {
     "description": "A problem (RFC 9457)",
@@ -66,7 +68,7 @@ OPENAPI: Final[dict[str, Any]] = {
                 "required": ["topic", "intent"],
                 "properties": {
                     "topic": _TOPIC,
-                    "intent": {"type": "string", "minLength": 1, "maxLength": 4000},
+                    "intent": {"type": "string", "minLength": 1, "maxLength": LONGEST_INTENT},
                     "context": {"type": "object", "description": "Kept for callers; nothing in it is needed"},
                 },
             },

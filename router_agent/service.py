@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from participants import INVALID_PARAMS, METHOD_NOT_FOUND, Approver, Request, RequestFailed
+from router_agent.core import LONGEST_INTENT
 
 PROTOCOL_VERSION: Final = "2025-11-25"
-LONGEST_INTENT: Final = 4_000
 
 _INTENT: Final = {
     "type": "object",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final, cast
 
 import orjson
@@ -13,8 +14,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as Path
+from starlette.types import Receive, Scope, Send
 
 from router_agent.callers import Callers
+from router_agent.core import LONGEST_INTENT
 from router_agent.core.limits import Allowance
 from router_agent.core.prompting import system_prompt
 from router_agent.harness import DEFAULT_LIMITS, ChatEvent, EventType, Limits, ReasoningModel, Turn, converse
@@ -25,7 +28,6 @@ from schemas import NameRefused, check_topic
 _log: Final = logging.getLogger(__name__)
 
 LARGEST_BODY: Final = 256 * 1024
-LONGEST_INTENT: Final = 4_000
 MOST_MESSAGES: Final = 200
 HEARTBEAT_S: Final = 15.0
 
@@ -84,25 +86,15 @@ class Web:
                 raise Problem("model_unknown", "The operator configured no model of that name")
             self._take(token)
             # Entered here, so that a token that is refused is answered with a status.
-            entering = self._callers.caller(token, topic)
-            caller = await entering.__aenter__()
+            held = AsyncExitStack()
+            caller = await held.enter_async_context(self._callers.caller(token, topic))
         except Exception as error:  # noqa: BLE001 - the edge of a request: every failure is answered
             return _answered(error)
-
-        async def events() -> AsyncGenerator[bytes]:
-            try:
-                system = system_prompt(caller.directory.catalogue, bare=body.get("bare") is True)
-                conversation = converse(
-                    model, caller.carrier, system, turns, bare=body.get("bare") is True, limits=self._limits
-                )
-                async with aclosing(_framed(conversation, self._heartbeat)) as frames:
-                    async for frame in frames:
-                        yield frame
-            finally:
-                await entering.__aexit__(None, None, None)
-
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+        bare = body.get("bare") is True
+        system = system_prompt(caller.directory.catalogue, bare=bare)
+        conversation = converse(model, caller.carrier, system, turns, bare=bare, limits=self._limits)
+        frames = await held.enter_async_context(aclosing(_framed(conversation, self._heartbeat)))
+        return _Events(frames, held)
 
     async def _openapi(self, request: Request) -> Response:
         del request
@@ -136,8 +128,22 @@ class Web:
         return cast("dict[str, Any]", body)
 
     def _take(self, token: str) -> None:
-        if not self._allowance.takes(token, asyncio.get_running_loop().time()):
+        asker = hashlib.sha256(token.encode()).hexdigest()
+        if not self._allowance.takes(asker, asyncio.get_running_loop().time()):
             raise Problem("rate_limited", "You ask too often; try again in a minute")
+
+
+class _Events(StreamingResponse):
+    """Server-sent events; what they hold is let go however they end, also before the first."""
+
+    def __init__(self, frames: AsyncIterator[bytes], held: AsyncExitStack) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(frames, media_type="text/event-stream", headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
 
 
 async def _framed(conversation: AsyncGenerator[ChatEvent], heartbeat: float) -> AsyncGenerator[bytes]:
