@@ -106,10 +106,9 @@ class Fanout:
 
     def _deliver_alone(self, data: bytes) -> None:
         self.flush()
-        head = frame_head(len(data))
+        head, alone = frame_head(len(data)), (data,)
         for member in self._receivers:
-            member.outbox.send(head, ())
-            member.outbox.send(data, (data,))
+            member.outbox.send_long(head, alone)
         self._delivered(len(self._receivers), len(self._receivers) * len(data))
 
     def deliver_also(self, data: bytes, members: Sequence[Member]) -> None:

@@ -32,8 +32,15 @@ class Outbox(Protocol):
         """
         Queue envelopes; never blocks, never raises.
 
-        They come twice: as the frames that go over a WebSocket, and as they are. Before
-        one that is too long to be copied comes its frame's head, with no envelopes.
+        They come twice: as the frames that go over a WebSocket, and as they are.
+        """
+        ...
+
+    def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
+        """
+        Queue the only one of `envelopes`, too long to be joined to its frame's `head`; as `send`.
+
+        Both go or neither.
         """
         ...
 

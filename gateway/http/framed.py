@@ -53,6 +53,14 @@ class FramedOutbox:
         else:
             self._connection.write(frames)
 
+    def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
+        if self._deflater is not None:
+            self.send(head, envelopes)
+        elif self._connection is None:
+            self._before += head + envelopes[0]
+        else:
+            self._connection.write_long(head, envelopes[0])
+
     def close(self, code: CloseCode) -> None:
         connection = self._connection
         if connection is None:

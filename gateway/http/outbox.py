@@ -76,6 +76,9 @@ class SocketOutbox:
             self.overflown()
         self._wake.set()
 
+    def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
+        self.send(head, envelopes)
+
     def close(self, code: CloseCode) -> None:
         if self._code is not None:
             return

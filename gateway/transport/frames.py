@@ -159,6 +159,14 @@ class FramedConnection(asyncio.Protocol):
 
     # Sending
 
+    def write_long(self, head: bytes, text: bytes) -> None:
+        """Send one frame that comes in two parts: what waits begins and ends with whole frames."""
+        if self._held is None and self.write is not _dropped:
+            self._transport.writelines((head, text))
+        else:
+            self.write(head)
+            self.write(text)
+
     def _hold(self, frames: bytes) -> None:
         assert self._held is not None
         self._held.append(frames)

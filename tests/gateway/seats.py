@@ -31,6 +31,9 @@ class RecordingOutbox:
         assert frames.endswith(envelopes[-1])
         self.sent += envelopes
 
+    def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
+        self.send(head + envelopes[0], envelopes)
+
     def close(self, code: CloseCode) -> None:
         self.code = code
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from structlog.testing import capture_logs
 
 from gateway.core import Member
 from gateway.http.framed import FramedOutbox, Seat
 from gateway.node import Node
-from gateway.transport import FramedConnection
+from gateway.transport import Deflater, FramedConnection
 from schemas import CloseCode
 
 
@@ -23,6 +24,9 @@ class Connection:
 
     def write(self, frames: bytes) -> None:
         self.told.append(frames)
+
+    def write_long(self, head: bytes, text: bytes) -> None:
+        self.told.append((head, text))
 
     def close(self, code: int, reason: str) -> None:
         self.told.append((code, bool(reason)))
@@ -105,3 +109,32 @@ def test_a_fault_of_ours_ends_the_one_connection_and_says_so() -> None:
     assert [(line["event"], line["participant"], line["exc_info"]) for line in logs] == [
         ("connection.failed", "ann", True)
     ]
+
+
+def test_a_long_envelope_is_compressed_once_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed: list[bytes] = []
+
+    def compress(data: bytes) -> bytes:
+        compressed.append(data)
+        return b"compressed"
+
+    monkeypatch.setattr("gateway.transport.deflate.deflated_frame", compress)
+    deflater = Deflater()
+    outboxes = [FramedOutbox(max_seconds=10, monotonic=lambda: 100.0, deflater=deflater) for _ in range(3)]
+    connections = [attached(outbox) for outbox in outboxes]
+    long, alone = b"x" * 300_000, (b"x" * 300_000,)
+
+    for outbox in outboxes:
+        outbox.send_long(b"head", alone)
+
+    assert compressed == [long]
+    assert [connection.told for connection in connections] == [[b"compressed"]] * 3
+
+
+def test_a_long_envelope_is_not_joined_to_its_head_but_before_it_is_attached() -> None:
+    outbox = FramedOutbox(max_seconds=10, monotonic=lambda: 100.0)
+    outbox.send_long(b"head ", (b"early",))
+    connection = attached(outbox)
+    outbox.send_long(b"head ", (b"later",))
+
+    assert connection.told == [b"head early", (b"head ", b"later")]

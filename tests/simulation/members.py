@@ -211,6 +211,9 @@ class Outbox:
         if self.is_attached and not self.is_slow:
             self._drain()
 
+    def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
+        self.send(head + envelopes[0], envelopes)
+
     def close(self, code: CloseCode) -> None:
         if self._code is None:
             self._code = code

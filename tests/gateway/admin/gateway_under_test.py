@@ -42,6 +42,9 @@ class Ear:
         assert frames.endswith(envelopes[-1])
         self.heard += [orjson.loads(data) for data in envelopes]
 
+    def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
+        self.send(head + envelopes[0], envelopes)
+
     def close(self, code: CloseCode) -> None:
         self.closed = code
 

@@ -490,6 +490,26 @@ async def test_a_slow_peer_gets_the_close_frame_in_place_of_what_waited(wire: Wi
     wire.lose()
 
 
+async def test_a_long_frame_is_written_whole_though_its_head_fills_the_socket(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = wire.transport.write
+
+    def fill(data: bytes) -> None:
+        write(data)
+        wire.connection.pause_writing()
+
+    monkeypatch.setattr(wire.transport, "write", fill)
+    wire.connection.write_long(frame_head(5), b"hello")
+    wire.connection.write_long(frame_head(5), b"later")
+    wire.connection.drop_waiting()
+    wire.connection.close(4413, "")
+    wire.connection.resume_writing()
+
+    assert wire.sent == [(TEXT, b"hello"), (CLOSE, (4413).to_bytes(2, "big"))]
+    wire.lose()
+
+
 @pytest.mark.parametrize("end", ["violation", "close", "shutdown"])
 async def test_an_end_while_the_socket_is_full_waits_for_what_was_written_before(
     wire: Wire, end: str
