@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ class Refusal:
     status: int
     said: str
     """Standard error."""
-    took_s: float
 
 
 async def refused_start(state: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Refusal:
@@ -32,7 +30,6 @@ async def refused_start(state: Path, *arguments: str, env: Mapping[str, str] | N
         TimeoutError: it does not; it is killed.
     """
     settings = {"MCPX_JWT_SECRET": SECRET, "MCPX_STATE_DIR": str(state), **(env or {})}
-    began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -52,4 +49,4 @@ async def refused_start(state: Path, *arguments: str, env: Mapping[str, str] | N
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    return Refusal(process.returncode, said.decode(errors="replace"), time.monotonic() - began)
+    return Refusal(process.returncode, said.decode(errors="replace"))
