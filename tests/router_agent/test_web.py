@@ -15,7 +15,7 @@ import jsonschema_rs
 import pytest
 import uvicorn
 
-from participants import ProposalSeen
+from participants import ConnectionLost, ProposalSeen, Request
 from router_agent.callers import Callers
 from router_agent.core.limits import Allowance
 from router_agent.harness import Turn
@@ -225,6 +225,48 @@ async def test_who_waits_for_a_silent_model_hears_that_the_connection_lives(
     assert lines[0] == ": waiting"
     assert [line for line in lines if line.startswith("id: ")] == ["id: 1", "id: 2"]
     assert 'data: {"text":"At last."}' in lines
+
+
+async def test_a_caller_hears_that_tools_have_changed(gateway: GatewayProcess) -> None:
+    asked_again = asyncio.Event()
+
+    class Growing(Server):
+        async def answer(self, request: Request) -> dict[str, Any]:
+            if self.tools:
+                asked_again.set()
+            return await super().answer(request)
+
+    async with served(gateway, Server(DELETE)) as client, joined(gateway, "more") as more:
+        other = Growing()
+        more.on_request(other.answer)
+        headers = bearer(gateway.token("ann"))
+
+        async def decided() -> str:
+            body = asked("get the current weather of Oslo")
+            answer = await client.post("/v2/execute", json=body, headers=headers)
+            return str(answer.json()["route"]["decision"])
+
+        assert await decided() == "none"
+        other.tools = [WEATHER]
+        await more.notify(None, "notifications/tools/list_changed")
+        await asked_again.wait()
+        while await decided() != "act":
+            pass
+
+        assert other.done
+
+
+async def test_tokens_that_are_refused_leave_nothing_behind() -> None:
+    thinker = Thinker(router())
+    callers = Callers("ws://127.0.0.1:1", thinker, lambda: date(2026, 3, 4))
+    for number in range(3):
+        with pytest.raises(ConnectionLost):
+            async with callers.caller(f"a.b.{number}", "ops"):
+                pass
+    thinker.close()
+
+    assert not callers._known
+    assert not callers._entering
 
 
 async def test_only_models_of_the_operator_are_asked() -> None:
