@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, assert_never
 
+from router_agent.batching import BatchedEncoder
 from router_agent.core import DEFAULT_POLICY, Encoder, Gate, Monolithic, Policy, Router, Strategy
 from router_agent.core.strategies import Cascade, Experts, Hierarchical
 from router_agent.errors import ModelUnavailable, StrategyRefused
@@ -63,7 +64,7 @@ def open_encoder(path: Path | None = None) -> Encoder:
     except ImportError as error:
         raise ModelUnavailable("The encoder", f"{error}; install the extra [router]") from error
     try:
-        return LlamaEncoder(path)
+        return BatchedEncoder(LlamaEncoder(path))
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(path.name if path else "The encoder", str(error)) from error
 
@@ -101,7 +102,7 @@ def open_router(
             composed = Hierarchical(inner)
         case StrategyName.EXPERTS:
             # The model takes the adapter of the domain whose tools it is shown: one for each specialist.
-            composed = Experts(dict.fromkeys(adapters, inner), by_words, together=BesideEachOther())
+            composed = Experts(dict.fromkeys(adapters, inner), inner, together=BesideEachOther())
         case _:
             assert_never(name)
     return Router(composed, chosen.floor, policy, time.perf_counter)

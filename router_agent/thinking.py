@@ -16,7 +16,7 @@ from router_agent.workers import Workers
 ROUTES_REMEMBERED: Final = 1_024
 WAITING: Final = 64
 DEADLINE_S: Final = 10.0
-THREADS: Final = 1
+THREADS: Final = 4
 """Routes under way at once: while one waits for a model, others go by words, or share the next pass."""
 
 _Key = tuple[bytes, str, date, Policy]

@@ -129,7 +129,7 @@ async def test_the_loop_and_sure_intents_go_on_while_a_model_hangs() -> None:
     model = Model(hangs=True)
     writer = GgufWriter(model, deadline=SOON)
     strategy = Cascade(Monolithic(GATE), writer, act=0.9, wanted=0.0)
-    thinker = Thinker(Router(strategy, 0.0, EVERY_CALL), threads=2)
+    thinker = Thinker(Router(strategy, 0.0, EVERY_CALL))
     async with asyncio.timeout(SOON):
         unsure = asyncio.create_task(thinker.route("please exchange something at the bank", ALL, TODAY))
         await asyncio.to_thread(model.began.wait, SOON)

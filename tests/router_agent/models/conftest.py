@@ -9,6 +9,7 @@ collect_ignore = (
     [
         "test_llama.py",
         "test_llama_reasoning.py",
+        "test_model_in_topic.py",
         "test_encoder.py",
         "test_shipped.py",
         "test_decoding.py",

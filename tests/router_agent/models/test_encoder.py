@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from router_agent.batching import BatchedEncoder
 from router_agent.models import Slot, ToolPage
 from router_agent.models.encoder import LlamaEncoder
 from router_agent.models.gguf_header import NotGguf
@@ -193,6 +196,23 @@ def test_nearness_is_the_cosine_of_mean_vectors(encoder: LlamaEncoder) -> None:
 
     assert same == pytest.approx(1, abs=1e-5)
     assert near == pytest.approx(float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)), abs=0.1)
+
+
+def test_many_threads_ask_one_encoder_and_each_gets_its_own_answer(random_file: Path) -> None:
+    alone, shared = LlamaEncoder(random_file, threads=1), LlamaEncoder(random_file, threads=1)
+    batched = BatchedEncoder(shared)
+    intents = ["weather", "unit of weather", "weather in paris in f", "paris paris in f"] * 6
+
+    with ThreadPoolExecutor(8) as callers:
+        near = list(callers.map(lambda one: batched.nearness(one, [TOOL.text])[0], intents))
+        read = list(callers.map(lambda one: batched.read(one, [TOOL])[0].relevance, intents))
+
+    wanted = [alone.nearness(one, [TOOL.text])[0] for one in intents]
+    assert min(abs(one - other) for one, other in combinations(wanted[:4], 2)) > 0.02
+    assert near == pytest.approx(wanted, abs=0.01)
+    assert read == pytest.approx([alone.read(one, [TOOL])[0].relevance for one in intents], abs=0.01)
+    alone.close()
+    shared.close()
 
 
 def test_no_texts_have_no_vectors(encoder: LlamaEncoder) -> None:
