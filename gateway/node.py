@@ -542,9 +542,9 @@ class Node:
                 self.close(member, CloseCode.TOKEN_EXPIRED)
 
 
-def _due(held: Iterable[Held], now: float) -> set[str]:
-    """Participants with a promotion that has expired."""
-    return {participant for each in held for participant in each.topic.roster.expired(now)}
+def _due(held: Iterable[Held], now: float) -> list[str]:
+    """Participants with a promotion that has expired, each once."""
+    return list(dict.fromkeys(participant for each in held for participant in each.topic.roster.expired(now)))
 
 
 def _why_not_joined(code: CloseCode) -> GatewayError:

@@ -19,7 +19,7 @@ class Roster:
     of what they may do, in the order in which it was granted.
     """
 
-    __slots__ = ("_amendments", "_connections", "_effective", "_records", "_shown")
+    __slots__ = ("_amendments", "_connections", "_effective", "_promoted", "_records", "_shown")
 
     def __init__(self) -> None:
         self._records: dict[str, ConnectionRecord] = {}
@@ -28,6 +28,8 @@ class Roster:
         self._connections: dict[str, tuple[str, ...]] = {}
         """By participant, in order of joining."""
         self._amendments: dict[str, tuple[int, Sequence[Amendment]]] = {}
+        self._promoted: dict[str, None] = {}
+        """Participants with an amendment in force: all who are looked at when time passes."""
         self._shown: dict[str, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
@@ -107,9 +109,12 @@ class Roster:
         """Participants that hold a promotion whose time is over (Unix seconds)."""
         return [
             participant
-            for participant, (_, amendments) in self._amendments.items()
-            if amendments  # asked twice a second of everybody, and nearly nobody has any
-            and any(not change.is_live(now) for amendment in amendments for change in amendment.changes)
+            for participant in self._promoted
+            if not all(
+                change.is_live(now)
+                for amendment in self._amendments[participant][1]
+                for change in amendment.changes
+            )
         ]
 
     def _keep_newer(self, participant: str, version: int, amendments: list[dict[str, Any]]) -> bool:
@@ -118,6 +123,10 @@ class Roster:
             return False
         in_force = tuple(Amendment.from_json(amendment) for amendment in amendments)
         self._amendments[participant] = (version, in_force) if version or in_force else _UNAMENDED
+        if in_force:
+            self._promoted[participant] = None
+        else:
+            self._promoted.pop(participant, None)
         return True
 
     def _recompute(self, participant: str, at: float) -> bool:
@@ -132,6 +141,7 @@ class Roster:
         if not connections:
             self._connections.pop(participant, None)
             self._amendments.pop(participant, None)
+            self._promoted.pop(participant, None)
             return self._shown.pop(participant, None) is not None
         shown = self._effective[connections[0]]
         if len(connections) > 1:

@@ -185,11 +185,17 @@ class FramedConnection(asyncio.Protocol):
         """Bytes that the kernel has not taken yet."""
         return self._held_bytes + self._transport.get_write_buffer_size()
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something has not left; asked of everybody from time to time."""
+        if self._held_bytes or self._transport.get_write_buffer_size():
+            return True
+        self._stalled = None
+        return False
+
     def waiting_since(self, now: float) -> float | None:
         """Since when nothing at all has left, although something waits; asked from time to time."""
-        size = self.waiting_bytes
-        if not size:
-            self._stalled = None
+        if not self.has_waiting:
             return None
         buffered = self._transport.get_write_buffer_size()
         if self._stalled is None or self._stalled[0] != buffered:
