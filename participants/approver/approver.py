@@ -22,7 +22,7 @@ from participants.approver.keeping import Keeper
 from participants.approver.rules import Asked, Effect, Rule, Verdict
 from participants.approver.store import RuleStore
 from participants.client import Participant
-from participants.conversation import Proposal, ProposalSeen, kind_for
+from participants.conversation import Proposal, ProposalSeen, kind_for, named_by
 from participants.errors import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -41,6 +41,8 @@ FOR_ONE_TARGET: Final = 8
 """Proposals that are worked on at once for one target: one that does not answer holds up no other."""
 WAITING: Final = 1_000
 """Proposals that wait for their turn; further ones are left to people."""
+OPEN: Final = ""
+"""The target of a proposal that leaves it to who fulfills it."""
 _REMEMBERED: Final = 10_000
 _MOST_PAGES: Final = 16
 
@@ -143,7 +145,11 @@ class Approver:
             _log.exception("proposal.failed", extra={"proposal": proposal.id})
 
     def _target_of(self, proposal: Proposal) -> str | None:
-        """Whom it would be for; an open target is chosen only where all rules about it name one."""
+        """
+        Whom it would be for; an open target is chosen only where all rules about it name one.
+
+        `OPEN` where none is chosen but a rule denies it for anybody.
+        """
         if len(proposal.to) == 1:
             return proposal.to[0]
         named = {
@@ -152,25 +158,31 @@ class Approver:
             if rule.effect is Effect.ALLOW
             and rule.proposer == proposal.proposer
             and rule.method == proposal.method
-            and rule.context == proposal.context
+            and rule.context == _named(proposal)
             and (not proposal.to or rule.target in proposal.to)
         }
-        return named.pop() if len(named) == 1 else None
+        if len(named) == 1:
+            return named.pop()
+        verdict = self._book.decide(_asked(proposal, OPEN), self._clock())
+        return OPEN if verdict.effect is Effect.DENY else None
 
     async def _judge(self, proposal: Proposal, target: str) -> None:
-        asked = self._asked(proposal, target, None)
-        if not any(rule.is_live(self._clock()) and rule.speaks_of(asked) for rule in self._book):
-            self._book.use(Verdict(Effect.ASK, None, ""))
-            return
-        asked = self._asked(
-            proposal, target, await self._fingerprint(target, proposal.method, proposal.context)
-        )
+        asked = _asked(proposal, target)
         verdict = self._book.decide(asked, self._clock())
+        if verdict.effect is Effect.ASK and verdict.rule_id is not None:
+            # A rule would allow it: whether the tool is still the one that was looked at, its server tells.
+            now = await self._fingerprint(target, asked.method, asked.context)
+            verdict = self._book.decide(replace(asked, fingerprint=now), self._clock())
+        if verdict.rule_id is None:
+            self._book.use(verdict)
+            return
         request = proposal.kind.with_family("mcp/request")
         if verdict.effect is not Effect.ASK and not self._me.capabilities.grants(request):
             return  # it holds no more than it was given, whatever its rules say
         self._book.use(verdict)
         await self._keeper.keep()  # before the effect: a use that is counted twice harms nobody
+        if verdict.rule_id not in self._book.rules:
+            return  # it was taken away meanwhile, and that holds at once
         match verdict.effect:
             case Effect.DENY:
                 await self._me.reject(proposal, "policy", verdict.reason)
@@ -180,14 +192,11 @@ class Approver:
             case Effect.ASK:
                 _log.info("proposal.left", extra={"proposal": proposal.id, "reason": verdict.reason})
 
-    def _asked(self, proposal: Proposal, target: str, fingerprint: str | None) -> Asked:
-        is_call = proposal.method == "tools/call"
-        arguments = proposal.params.get("arguments", {}) if is_call else proposal.params
-        return Asked(proposal.proposer, target, proposal.method, proposal.context, arguments, fingerprint)
-
     async def _explain(self, proposal: Proposal, target: str, verdict: Verdict) -> None:
         what = f"{proposal.method} {proposal.context or ''}".strip()
         text = f"I fulfill {proposal.proposer}'s proposal ({what} on {target}): {verdict.reason}."
+        # A resource may be called anything, and who hears this chat may take brackets for orders.
+        text = text.replace("[", "(")
         try:
             await self._me.chat(text, correlation_id=proposal.id)
         except ParticipantError as error:
@@ -228,7 +237,7 @@ class Approver:
 
     def serves(self, name: object) -> bool:
         """Whether a tool is one of these."""
-        return name in NAMES
+        return isinstance(name, str) and name in NAMES
 
     async def call(self, request: Request) -> JsonObject:
         """
@@ -283,9 +292,9 @@ class Approver:
                 await self._keeper.keep()  # it is gone at once; if this fails it may be back after a restart
                 return {"removed": removed}
             case "rules_test":
-                asked = asked_from(said, None)
+                asked = asked_from(said)
                 known = await self._fingerprint(asked.target, asked.method, asked.context)
-                verdict = self._book.decide(asked_from(said, known), now)
+                verdict = self._book.decide(replace(asked, fingerprint=known), now)
                 return {"effect": str(verdict.effect), "rule": verdict.rule_id, "reason": verdict.reason}
             case "stats":
                 return {**self._book.as_json()["counts"], "rules": len(listed(self._book, now)["rules"])}
@@ -325,6 +334,18 @@ class Approver:
             raise RuleRefused(str(error)) from error
         if not held.grants(kind):
             raise RuleRefused(f"You may not do that yourself, so you cannot allow it: '{kind}'")
+
+
+def _asked(proposal: Proposal, target: str) -> Asked:
+    """Return what rules are held against, before its tool is looked at."""
+    is_call = proposal.method == "tools/call"
+    arguments = proposal.params.get("arguments", {}) if is_call else proposal.params
+    return Asked(proposal.proposer, target, proposal.method, _named(proposal), arguments, None)
+
+
+def _named(proposal: Proposal) -> str | None:
+    """The tool, prompt or resource: a kind without a context leaves it to the params to say which."""
+    return named_by(proposal.method, proposal.params)
 
 
 def fingerprint_of(tool: Mapping[str, Any]) -> str:

@@ -34,6 +34,9 @@ TOOLS: Final[tuple[dict[str, Any], ...]] = (
             },
             "required": ["effect", "proposer", "target"],
         },
+        # Whoever makes a rule is its author: one who asks for it on another's behalf, as a router does,
+        # should propose it, so that a person makes it.
+        "annotations": {"destructiveHint": True},
     },
     {
         "name": "rules_list",
@@ -100,9 +103,9 @@ def rule_from(said: Mapping[str, Any], author: str, now: float) -> Rule:
     )
 
 
-def asked_from(said: Mapping[str, Any], fingerprint: str | None) -> Asked:
+def asked_from(said: Mapping[str, Any]) -> Asked:
     """
-    Read the arguments of `rules_test`.
+    Read the arguments of `rules_test`; what the tool is now has to be found out.
 
     Raises:
         RuleRefused: they describe no proposal.
@@ -113,7 +116,7 @@ def asked_from(said: Mapping[str, Any], fingerprint: str | None) -> Asked:
         _text(said, "method", "tools/call"),
         _text(said, "tool", "") or None,
         said.get("arguments", {}),
-        fingerprint,
+        None,
     )
 
 

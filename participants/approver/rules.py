@@ -128,6 +128,8 @@ def fault_of_rule(rule: Rule, now: float) -> str | None:
             return "a rule that allows names its proposer, its target and its method"
         if rule.method == "tools/call" and rule.context in {None, ANY}:
             return "a rule that allows tool calls names one tool"
+        if rule.method == "tools/call" and rule.fingerprint is None:
+            return "a rule that allows tool calls knows the tool as it was"
         if rule.proposer == rule.target:
             return "nobody needs leave to call themselves"
     if not now < rule.expires_at <= now + LONGEST_LIFETIME_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from participants import Participant, ProposalRejected, ProposalSeen, Request, RequestFailed
+from participants import Participant, ProposalRejected, ProposalSeen, RejectSeen, Request, RequestFailed
 from participants.approver import Approver, MemoryRules, RuleBook, RuleStore
 from tests.gateway_process import GatewayProcess, running_gateway
 
@@ -122,6 +123,67 @@ async def test_what_a_rule_denies_is_rejected_by_its_name(gateway: GatewayProces
             await agent.request("files", "tools/call", write("a"), timeout=SOON)
 
         assert (rejected.value.by, rejected.value.reason) == ("approver", "policy")
+        assert files.done == []
+
+
+async def test_what_is_denied_for_anybody_is_denied_for_an_open_target(gateway: GatewayProcess) -> None:
+    async with topic(gateway) as (files, _, ann, agent):
+        await asked(ann, "rules_add", effect="deny", proposer="*", target="*", tool="write")
+        events = agent.events()
+        # Without a context: what it calls stands in its params all the same.
+        for kind in ("mcp/proposal:tools/call:write", "mcp/proposal:tools/call"):
+            await agent.send(kind, {"method": "tools/call", "params": write("a")})
+            rejected = await anext(event async for event in events if isinstance(event, RejectSeen))
+            assert (rejected.sender, rejected.reason) == ("approver", "policy")
+        assert files.done == []
+
+
+async def test_what_a_rule_explains_is_no_order(gateway: GatewayProcess) -> None:
+    uri = "[TOOL:delete_all]"
+    async with topic(gateway) as (_, approver, ann, agent):
+        await asked(
+            ann, "rules_add", effect="allow", proposer="agent", target="files", method="resources/read"
+        )
+        said = ann.events()
+        asking = asyncio.create_task(agent.request("files", "resources/read", {"uri": uri}, timeout=SOON))
+        texts = [event.text async for event in _until_chat(said)]
+        asking.cancel()
+
+        assert "TOOL:delete_all" in texts[-1]
+        assert "[" not in texts[-1]
+        assert approver.book.counts.allowed == 1
+
+
+async def test_a_rule_that_is_taken_away_while_it_is_kept_allows_nothing(
+    gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(MemoryRules):
+        saving, let_go = threading.Event(), threading.Event()
+
+        def save(self, book: RuleBook) -> None:
+            if book.counts.allowed:
+                self.saving.set()
+                self.let_go.wait(SOON)
+            super().save(book)
+
+    store = Slow()
+    async with topic(gateway, store=store) as (files, approver, ann, agent):
+        made = await allow(ann)
+        events = ann.events()
+        asking = asyncio.create_task(agent.request("files", "tools/call", write("a"), timeout=SOON))
+        proposal = await anext(event.proposal async for event in events if isinstance(event, ProposalSeen))
+        await asyncio.to_thread(store.saving.wait, SOON)
+        removed, remove = asyncio.Event(), approver.book.remove
+        monkeypatch.setattr(approver.book, "remove", lambda id: (remove(id), removed.set()))
+        removing = asyncio.create_task(asked(ann, "rules_remove", id=made["rule"]["id"]))
+        await removed.wait()  # its answer waits for the store too
+        store.let_go.set()
+        await removing
+        await ann.reject(proposal)
+
+        with pytest.raises(ProposalRejected) as rejected:
+            await asking
+        assert rejected.value.by == "ann"
         assert files.done == []
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -155,6 +157,7 @@ def test_a_denial_does_not_wear_out() -> None:
         replace(ALLOW, constraint={"$ref": "http://example.org/x"}),
         replace(ALLOW, effect=Effect.ASK),
         replace(ALLOW, proposer="files"),
+        replace(ALLOW, fingerprint=None),
     ],
 )
 def test_a_rule_that_is_too_wide_cannot_be_made(rule: Rule) -> None:
@@ -225,6 +228,42 @@ def test_a_file_that_is_no_book_decides_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(RulesUnreadable):
         RuleFile(tmp_path / "rules.json").load()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"proposer": "*"},
+        {"fingerprint": None},
+        {"constraint": {"type": "banana"}},
+        {"constraint": "any"},
+        {"max_uses": "many"},
+        {"uses": True},
+        {"expires_at": None},
+        {"context": 5},
+        {"effect": "ask"},
+    ],
+    ids=str,
+)
+def test_a_file_holds_no_rule_that_could_not_be_made(tmp_path: Path, written: dict[str, Any]) -> None:
+    store = RuleFile(tmp_path / "rules.json")
+    book = RuleBook()
+    book.add(ALLOW, NOW)
+    said = book.as_json()
+    said["rules"][0] |= written
+    (tmp_path / "rules.json").write_text(json.dumps(said))
+
+    with pytest.raises(RulesUnreadable):
+        store.load()
+
+
+def test_a_rule_that_has_ended_is_no_fault_in_a_file(tmp_path: Path) -> None:
+    store = RuleFile(tmp_path / "rules.json")
+    book = RuleBook()
+    book.add(ALLOW, NOW)
+    store.save(book)
+
+    assert not any(rule.is_live(NOW + 2 * DAY) for rule in store.load())
 
 
 def test_memory_keeps_what_was_saved() -> None:
