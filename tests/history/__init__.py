@@ -1,6 +1,6 @@
 """Histories of a topic, and a short program that decides whether one is what docs/protocol.md promises."""
 
-from tests.history.checker import check
+from tests.history.checker import Judgement, check, judge
 from tests.history.events import (
     Acted,
     Answered,
@@ -35,6 +35,7 @@ __all__ = [
     "Forgotten",
     "Heard",
     "Holds",
+    "Judgement",
     "Left",
     "Note",
     "Opening",
@@ -43,5 +44,6 @@ __all__ = [
     "check",
     "describe",
     "from_lines",
+    "judge",
     "to_line",
 ]

@@ -117,6 +117,8 @@ class Forgotten(Event, frozen=True, tag="forgotten"):
     """The store lost these envelopes after having taken them: who heard one must not hear on in silence."""
 
     ids: tuple[str, ...]
+    places: tuple[tuple[str, int, int], ...] | None = None
+    """Lives of topics, and the first and the last place that was lost of each; `None`: perhaps any."""
 
 
 class Quiet(Event, frozen=True, tag="quiet"):

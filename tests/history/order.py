@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from tests.history.lives import Lives, Run
 from tests.history.views import Presence, Relay, View, Views, Welcome
 
 
@@ -54,37 +55,26 @@ def _own_join(view: View) -> Iterator[str]:
             yield f"{view.name} did not hear its own join right after its welcome, but {second}"
 
 
-def check_order(
-    views: Views,
-    appended: Mapping[str, Sequence[str]],
-    forgotten: AbstractSet[str],
-    taken_anew: AbstractSet[str],
-) -> Iterator[str]:
-    """
-    All connections of a topic together, and with what the store says, where it is known.
-
-    What is `taken_anew` after having been forgotten has two places, and is passed over.
-    """
+def check_order(views: Views, lives: Lives) -> Iterator[str]:
+    """All connections of a topic together, and with what the store says, where it is known."""
     for topic, members in views.by_topic().items():
-        truth = [id for id in appended.get(topic, ()) if id not in forgotten]
-        runs = {
-            view.name: [
-                key for key in dict.fromkeys(item.key for item in view.public()) if key not in taken_anew
-            ]
-            for view in members
-        }
-        chains = [*runs.values(), truth]
+        truth = lives.order(topic)
+        runs = {view.name: lives.run(view, views) for view in members}
+        for name, run in runs.items():
+            for id in run.lost:
+                yield f"{name} heard {id}, which the store then lost, and was not told"
+        chains = [*(list(run.items) for run in runs.values()), truth]
         after = _edges(chains)
         order = _merge(after)
         if order is None:
             yield f"{topic}: no order agrees with what everybody heard; {_quarrel(runs, truth)}"
             continue
-        about = {item.key: item for view in members for item in view.public()}
-        for id in truth:
-            about.setdefault(id, Relay(-1, views.sent[id]))
+        about = {key: item for run in runs.values() for key, item in run.items.items()}
+        for key in truth:
+            about.setdefault(key, Relay(-1, views.sent[lives.id(key)]))
         before = _turned(after)
         for view in members:
-            yield from _gaps(view, runs[view.name], order, after, before, about, views, forgotten)
+            yield from _gaps(view, runs[view.name], order, after, before, about, views, lives)
 
 
 def _edges(chains: Iterable[Sequence[str]]) -> dict[str, set[str]]:
@@ -123,9 +113,9 @@ def _merge(after: Mapping[str, AbstractSet[str]]) -> list[str] | None:
     return order if len(order) == len(after) else None
 
 
-def _quarrel(runs: Mapping[str, Sequence[str]], truth: Sequence[str]) -> str:
+def _quarrel(runs: Mapping[str, Run], truth: Sequence[str]) -> str:
     """Two who contradict each other, if two alone do."""
-    named = [*runs.items(), ("the store", truth)]
+    named = [*((name, list(run.items)) for name, run in runs.items()), ("the store", truth)]
     for nth, (one, run) in enumerate(named):
         place = {key: index for index, key in enumerate(run)}
         for other, its_run in named[nth + 1 :]:
@@ -138,15 +128,15 @@ def _quarrel(runs: Mapping[str, Sequence[str]], truth: Sequence[str]) -> str:
 
 def _gaps(
     view: View,
-    run: Sequence[str],
+    run: Run,
     order: Sequence[str],
     after: Mapping[str, AbstractSet[str]],
     before: Mapping[str, AbstractSet[str]],
     about: Mapping[str, Relay | Presence],
     views: Views,
-    forgotten: AbstractSet[str],
+    lives: Lives,
 ) -> Iterator[str]:
-    mine = set(run)
+    mine = {*run.items, *(key for id in run.unplaced for key in lives.keys(id))}
     welcomed_at = {item.place for item in view.heard if isinstance(item, Welcome)}
     begun: set[str] = set()
     """What comes after something that it heard."""
@@ -164,11 +154,11 @@ def _gaps(
     for key in missing:
         item = about[key]
         if isinstance(item, Relay):
-            if key not in forgotten and view.hears(item.sent, views.sender[key].participant):
+            if not lives.was_lost(key) and view.hears(item.sent, views.sender[item.key].participant):
                 yield f"{view.name} missed {key}, and was not told"
-        elif not views.has_forgotten and not (
+        elif not views.is_twofold(item.place) and not (
             item.participant == view.participant and item.place in welcomed_at
         ):
             # Whose rights changed hears that by a fresh welcome instead. What a store forgot of
-            # presence is not known by name.
+            # presence is known by its place alone.
             yield f"{view.name} missed the presence of {item.participant} at {item.place}, and was not told"

@@ -21,7 +21,7 @@ def check_presence(views: Views) -> Iterator[str]:
                 yield from _follow(view, roster, place, items)
                 if view.end is not None and items[-1] is view.heard[-1]:
                     continue  # perhaps cut in the middle of what is told of one place
-                if views.has_forgotten:
+                if views.is_twofold(place):
                     continue
                 other = known.setdefault(place, (view, dict(roster)))
                 if other[0] is not view:

@@ -11,7 +11,7 @@ sent, since it can only have been taken after that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ import orjson
 from capabilities import CapabilitySet
 from schemas import Kind
 from tests.history.events import Answered, Asked, Event, Forgotten
+from tests.history.lives import Lives
 from tests.history.views import Refusal, Relay, View, Views, Welcome
 
 
@@ -112,23 +113,22 @@ def _last(writes: Sequence[Call], when: float) -> set[str]:
     return could
 
 
-def check_rights(views: Views, calls: Calls, taken: Mapping[str, float]) -> Iterator[str]:
-    """`taken` has the moment at which each envelope was taken, where it is known."""
+def check_rights(views: Views, calls: Calls, lives: Lives) -> Iterator[str]:
+    """Compare what was taken, each time that it was, with what admins had said by then."""
     revocations = calls.ends("revoke")
     heard = {item.key for view in views for item in view.heard if isinstance(item, Relay)}
     for view in views:
         mine = [call for call in revocations if call.means(view)]
         answers = {item.of: item for item in view.heard if isinstance(item, Refusal)}
         for when, sent in view.sent:
-            is_taken = sent.id in taken or sent.id in heard
-            at = taken.get(sent.id, when)
+            taken = lives.taken(sent.id) or ([when] if sent.id in heard else [])
             refused = answers.get(sent.id)
-            if is_taken:
+            for at in taken:
                 if any(call.done < at for call in mine):
                     yield f"{sent.id} of {view.name} was taken after its token was revoked"
                 elif not _possible(view, sent.text, calls, at):
                     yield f"{sent.id} of {view.name} was taken under rights that it no longer had"
-            elif (
+            if not taken and (
                 refused is not None
                 and refused.code == "capability_violation"
                 and _knew_better(view, sent.text, refused.when)

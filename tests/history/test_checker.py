@@ -25,6 +25,7 @@ from tests.history import (
     Sent,
     check,
     from_lines,
+    judge,
     to_line,
 )
 
@@ -195,16 +196,41 @@ def test_a_history_in_which_all_is_well_passes() -> None:
     assert story.settles() == []
 
 
-def test_an_envelope_that_two_lives_of_a_topic_took_has_no_place_to_judge() -> None:
+def two_lives() -> Story:
+    """A story in which `m1` was taken, forgotten and taken again, behind `m2`; who had heard it was told."""
     story = two()
-    story.tell(Appended, topic="ops", ids=("m1",))
+    story.comes("c1", "carol")
     story.sends("a1", "m1")
-    story.tell(Forgotten, ids=("m1",))
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.hears("c1", story.texts["m1"])
+    story.tell(Forgotten, ids=("m1",), places=(("gw-e", 99, 99),))
+    story.goes("c1", code=1012)
+    story.sends("b1", "m2")
     story.tell(Appended, topic="ops", ids=("m2", "m1"))
-    story.says("b1", "m2")
-    story.all_hear("m1")
+    story.all_hear("m2", "m1")
+    return story
+
+
+def test_an_envelope_that_two_lives_of_a_topic_took_has_its_place_in_each() -> None:
+    story = two_lives()
 
     assert story.settles() == []
+    assert judge(story.events).unplaced == 0
+
+
+def test_who_heard_one_of_two_lives_and_ended_at_once_may_have_heard_either() -> None:
+    story = two()
+    story.comes("c1", "carol")
+    story.sends("a1", "m1")
+    for _ in range(2):
+        story.tell(Appended, topic="ops", ids=("m1",))
+        story.tell(Forgotten, ids=("m1",))
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.all_hear("m1")
+    story.goes("c1", code=1012)
+
+    assert story.settles() == []
+    assert judge(story.events).unplaced == 1
 
 
 def _another_order(story: Story) -> None:
@@ -495,6 +521,62 @@ def _a_double_beside_two_lives(story: Story) -> None:
     _a_double(story)
 
 
+def _taken_twice_in_its_second_life(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.tell(Forgotten, ids=("m1",))
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.all_hear("m1")
+
+
+def _another_order_in_the_second_life(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.tell(Forgotten, ids=("m1",))
+    story.tell(Appended, topic="ops", ids=("m1", "m2"))
+    story.sends("b1", "m2")
+    for connection, ids in (("a1", ("m1", "m2")), ("b1", ("m2", "m1"))):
+        for id in ids:
+            story.hears(connection, story.texts[id])
+
+
+def _the_place_of_the_first_life(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.hears("a1", story.texts["m1"])
+    story.tell(Forgotten, ids=("m1",))
+    story.sends("b1", "m2")
+    story.tell(Appended, topic="ops", ids=("m2", "m1"))
+    story.hears("b1", story.texts["m2"])
+    story.hears("b1", story.texts["m1"])
+    story.hears("a1", story.texts["m2"])
+
+
+def _missed_in_the_second_life(story: Story) -> None:
+    story.sends("a1", "m1")
+    story.tell(Appended, topic="ops", ids=("m1",))
+    story.tell(Forgotten, ids=("m1",))
+    story.sends("a1", "m2")
+    story.tell(Appended, topic="ops", ids=("m1", "m2"))
+    story.all_hear("m1", but="b1")
+    story.all_hear("m2")
+
+
+def _lost_in_silence_beside_two_lives(story: Story) -> None:
+    for id in ("m1", "m2"):
+        story.sends("a1", id)
+    story.tell(Appended, topic="ops", ids=("m1", "m2"))
+    story.all_hear("m1", "m2")
+    story.tell(Forgotten, ids=("m1", "m2"))
+    story.tell(Appended, topic="ops", ids=("m1",))
+
+
+def _a_missed_leave_before_what_was_forgotten(story: Story) -> None:
+    _a_missed_leave(story)
+    story.tell(Forgotten, ids=(), places=(("gw-e", 99, 99),))
+
+
 def _taken_and_lost_in_silence(story: Story) -> None:
     story.tell(Appended, topic="ops", ids=("m1",))
     story.says("a1", "m1")
@@ -513,6 +595,12 @@ def _taken_and_lost_in_silence(story: Story) -> None:
         (_a_missed_leave, "b1 missed the presence"),
         (_a_double, "b1 heard d1 twice"),
         (_a_double_beside_two_lives, "b1 heard d1 twice"),
+        (_taken_twice_in_its_second_life, "m1 was taken twice"),
+        (_another_order_in_the_second_life, "no order agrees"),
+        (_the_place_of_the_first_life, "no order agrees"),
+        (_missed_in_the_second_life, "b1 missed m1"),
+        (_lost_in_silence_beside_two_lives, "heard m2, which the store then lost"),
+        (_a_missed_leave_before_what_was_forgotten, "b1 missed the presence"),
         (_an_invention, "what nobody sent"),
         (_changed_bytes, "what nobody sent"),
         (_not_for_it, "d1 heard m1, which is not for it"),

@@ -122,8 +122,7 @@ class Views:
         """Index in the history."""
         self.quiet_at = -inf
         """The history's clock then."""
-        self.has_forgotten = False
-        """Whether the store went back, so that a place may have had two entries."""
+        self._forgotten: list[Forgotten] = []
         by_text = {event.text: event for event in history if type(event) is Sent}
         for when, event in enumerate(history):
             kind = type(event)
@@ -146,7 +145,7 @@ class Views:
                 if view.end is None:
                     view.end, view.ended = event, when
             elif isinstance(event, Forgotten):
-                self.has_forgotten = True
+                self._forgotten.append(event)
             elif isinstance(event, Quiet):
                 self.quiet, self.quiet_at = when, event.at
             elif isinstance(event, Holds):
@@ -154,6 +153,15 @@ class Views:
 
     def __iter__(self) -> Iterator[View]:
         return iter(self.by_name.values())
+
+    def is_twofold(self, place: Place) -> bool:
+        """Whether the store went back behind a place, which may have had two entries since, or lost one."""
+        epoch, position = place
+        return any(
+            event.places is None
+            or any(epoch == each and first <= position <= last for each, first, last in event.places)
+            for event in self._forgotten
+        )
 
     def by_topic(self) -> dict[str, list[View]]:
         """The views of each topic, of those who were let in."""

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.history import describe, to_line
@@ -33,7 +34,12 @@ def main(arguments: list[str]) -> int:
         else range(options.first, options.first + options.seeds)
     )
     begun = time.monotonic()
-    failed = next((seed for seed in _failing(seeds, options.processes) if seed is not None), None)
+    failed, unplaced = None, 0
+    for portion in _portions(seeds, options.processes):
+        unplaced += portion.unplaced
+        if portion.failed is not None:
+            failed = portion.failed
+            break
     seconds = time.monotonic() - begun
     if failed is not None:
         _show(run(failed), options.events, options.save)
@@ -41,12 +47,22 @@ def main(arguments: list[str]) -> int:
         return 1
     if options.seed is not None:
         _show(run(options.seed), options.events, options.save)
-    print(f"simulate: {len(seeds)} seeds in {seconds:.1f} s, {len(seeds) / seconds:.0f} seeds/s, no breach")
+    told = f"simulate: {len(seeds)} seeds in {seconds:.1f} s, {len(seeds) / seconds:.0f} seeds/s, no breach"
+    print(f"{told}; envelopes of which nobody can say in which of two lives they were heard: {unplaced}")
     return 0
 
 
-def _failing(seeds: range, processes: int) -> Iterator[int | None]:
-    """Run seeds; yield the first that fails, or `None` for each portion that did not."""
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """What came of some seeds."""
+
+    failed: int | None
+    """The first that failed."""
+    unplaced: int
+
+
+def _portions(seeds: range, processes: int) -> Iterator[_Portion]:
+    """Run seeds, so many at a time."""
     gc.freeze()  # what was imported stays; only what histories leave is looked through
     set_up()
     portions = [seeds[at : at + _CHUNK] for at in range(0, len(seeds), _CHUNK)]
@@ -57,14 +73,17 @@ def _failing(seeds: range, processes: int) -> Iterator[int | None]:
         yield from pool.imap(_run_portion, portions)
 
 
-def _run_portion(seeds: range) -> int | None:
+def _run_portion(seeds: range) -> _Portion:
     # A collection in the midst of a history would end tasks of an earlier one there.
     gc.disable()
+    unplaced = 0
     for seed in seeds:
-        if run(seed).breaches:
-            return seed
+        outcome = run(seed)
+        unplaced += outcome.unplaced
+        if outcome.breaches:
+            return _Portion(seed, unplaced)
     gc.collect()
-    return None
+    return _Portion(None, unplaced)
 
 
 def _show(outcome: Outcome, events: int, save: str | None) -> None:

@@ -25,12 +25,14 @@ class Faults:
 
     def heal(self) -> None:
         """End all that is going on."""
-        for name, end in list(self._undo.items()):
+        left_alone: set[str] = set()
+        while name := next((each for each in self._undo if each not in left_alone), ""):
             if name.startswith(_STANDSTILL) and self._random.random() < 0.5:
-                continue  # it ends by itself, perhaps when others have taken the node for dead
-            del self._undo[name]
+                left_alone.add(name)  # it ends by itself, perhaps when others have taken the node for dead
+                continue
+            end = self._undo.pop(name)
             self._world.explain(f"{name} is over")
-            end()
+            end()  # which may begin the next
 
     def begin(self, name: str) -> None:
         """Begin a fault, unless it is going on."""
@@ -88,14 +90,26 @@ class Faults:
             return
         if self._backup is None:
             self._backup = self._world.backup()
-        else:
-            backup, self._backup = self._backup, None
+            return
+        backup, self._backup = self._backup, None
+
+        def stop() -> None:
             redis.stop()
-            self._for_a_while(
-                "outage, after which Redis is as it was before",
-                self._seconds(),
-                lambda: self._world.go_back(backup),
-            )
+            self._for_a_while(name, self._seconds(), lambda: self._world.go_back(backup))
+
+        name = "outage, after which Redis is as it was before"
+        if self._random.random() < 0.5:
+            stop()
+            return
+        # What it takes from now on is asked for again, of one that has forgotten it.
+        backup = self._world.backup()
+        for wire in redis.wires:
+            wire.stall(up=False, down=True)
+        for connection in self._world.open_connections:
+            if connection.process in self._world.processes:
+                connection.send(self._world.number("m"), "chat")
+        seconds = self._world.conditions.delay_s * 4 + self._random.choice((0.01, 0.1))
+        self._for_a_while(f"silence before an {name}", seconds, stop)
 
     def _silence(self) -> None:
         redis = self._world.redis

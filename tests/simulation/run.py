@@ -14,7 +14,7 @@ from unittest.mock import patch
 import structlog
 
 from schemas import CloseCode
-from tests.history import Asked, Closed, Denied, Event, Opening, check
+from tests.history import Asked, Closed, Denied, Event, Opening, judge
 from tests.history.views import Refusal, Views
 from tests.simulation.leftovers import left_in_nodes, left_in_redis
 from tests.simulation.loop import SimulatedLoop, Stuck
@@ -32,6 +32,8 @@ class Outcome:
     conditions: Conditions
     history: list[Event]
     breaches: list[str]
+    unplaced: int
+    """How much of it cannot be judged (`Judgement`)."""
 
 
 def run(seed: int) -> Outcome:
@@ -51,10 +53,11 @@ def run(seed: int) -> Outcome:
         breaches += _failed(loop)
         _bury(loop)
     breaches += [*loop.mishaps, *_said, *world.complaints]
-    breaches += check(world.history)
+    judgement = judge(world.history)
+    breaches += judgement.breaches
     if not conditions.faults:
         breaches += _troubles(world.history)
-    return Outcome(seed, conditions, world.history, breaches)
+    return Outcome(seed, conditions, world.history, breaches, judgement.unplaced)
 
 
 async def _unfold(world: World, breaches: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -86,6 +87,7 @@ class World:
         names = [f"t{nth}" for nth in range(1, conditions.topics + 1)]
         self.topics = names
         self._topic_of = {keys.of(name)[1].encode(): name for name in names}
+        self._state_keys = [keys.of(name)[0].encode() for name in names]
         self._seal = Seal(b"s" * 32)
         self._taken: list[str] = []
         """Ids of all envelopes appended."""
@@ -127,9 +129,20 @@ class World:
     def go_back(self, backup: tuple[dict[bytes, Any], int]) -> None:
         """Have Redis come back with what a disk had."""
         keys, count = backup
+        # How far a life of a topic had come that ended after the backup, nobody has written down.
+        before, now = self._places(keys), self._places()
+        places = [(epoch, before.get(epoch, 0) + 1, last) for epoch, last in now.items()]
+        places += [(epoch, last + 1, sys.maxsize) for epoch, last in before.items() if epoch not in now]
         self.redis.start(keys)
         self.has_gone_back = True
-        self.note(Forgotten(at=self.loop.time(), ids=tuple(self._taken[count:])))
+        ids = tuple(self._taken[count:])
+        self.note(Forgotten(at=self.loop.time(), ids=ids, places=tuple(places)))
+
+    def _places(self, keys: dict[bytes, Any] | None = None) -> dict[str, int]:
+        """How far the lives of topics have come, named as in the ids of what the gateway says of them."""
+        data = self.redis.data.keys if keys is None else keys
+        states = (data.get(key) for key in self._state_keys)
+        return {f"gw-{state[b'epoch'].decode()}": int(state[b"seq"]) for state in states if state}
 
     # Who is there
 
