@@ -174,7 +174,12 @@ async def test_a_rule_that_is_taken_away_while_it_is_kept_allows_nothing(
         proposal = await anext(event.proposal async for event in events if isinstance(event, ProposalSeen))
         await asyncio.to_thread(store.saving.wait, SOON)
         removed, remove = asyncio.Event(), approver.book.remove
-        monkeypatch.setattr(approver.book, "remove", lambda id: (remove(id), removed.set()))
+
+        def watched(rule_id: str) -> bool:
+            removed.set()
+            return remove(rule_id)
+
+        monkeypatch.setattr(approver.book, "remove", watched)
         removing = asyncio.create_task(asked(ann, "rules_remove", id=made["rule"]["id"]))
         await removed.wait()  # its answer waits for the store too
         store.let_go.set()
