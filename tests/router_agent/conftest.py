@@ -4,4 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tests.one_topic import shared_gateway, topic
+
+__all__ = ["shared_gateway", "topic"]
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported, by some test below

@@ -18,27 +18,26 @@ from router_agent.cases import Case, Expected
 from router_agent.command import router
 from router_agent.configuring import read_models
 from router_agent.errors import ModelUnavailable
-from tests.gateway_process import running_gateway
+from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import ALL, EXCHANGE, READ, WEATHER
-from tests.router_agent.test_agent_in_topic import Server, call, joined
+from tests.router_agent.routed_topic import Server, call
 
 ROOT = Path(__file__).parents[2]
 
 
-async def test_the_process_routes_and_ends_with_a_signal() -> None:
+async def test_the_process_routes_and_ends_with_a_signal(topic: OneTopic) -> None:
     server = Server(WEATHER)
     async with (
         asyncio.timeout(60),
-        running_gateway() as gateway,
-        joined(gateway, "tools") as offering,
-        joined(gateway, "ann") as ann,
+        topic.joined("tools") as offering,
+        topic.joined("ann") as ann,
     ):
         offering.on_request(server.answer)
         arguments = [
             "--topic",
-            "ops",
+            topic.name,
             "--url",
-            gateway.url,
+            topic.gateway.url,
             "--encoder",
             "none",
             "--act",
@@ -49,7 +48,7 @@ async def test_the_process_routes_and_ends_with_a_signal() -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "router_agent", *arguments),
             cwd=ROOT,
-            env={**os.environ, "MCPX_TOKEN": gateway.token("router")},
+            env={**os.environ, "MCPX_TOKEN": topic.token("router")},
             stderr=PIPE,
         )
         try:

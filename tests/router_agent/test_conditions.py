@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
 from participants import Participant, ProposalSeen
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import DELETE, WEATHER
-from tests.router_agent.test_agent_in_topic import SEARCH, Server, call, joined, routed, said_by
+from tests.router_agent.routed_topic import SEARCH, Server, call, routed, said_by
 
 CONDITIONAL = "get the current weather of Oslo, and if it is sunny, search the web pages for 'picnic'"
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[GatewayProcess]:
-    async with running_gateway() as process:
-        yield process
 
 
 async def asked(ann: Participant, intent: str) -> Any:
@@ -30,9 +21,9 @@ async def asked(ann: Participant, intent: str) -> Any:
     return events
 
 
-async def test_what_waited_is_done_when_its_asker_says_yes(gateway: GatewayProcess) -> None:
+async def test_what_waited_is_done_when_its_asker_says_yes(topic: OneTopic) -> None:
     server = Server(WEATHER, SEARCH)
-    async with routed(gateway, server), joined(gateway, "ann") as ann:
+    async with routed(topic, server), topic.joined("ann") as ann:
         events = await asked(ann, CONDITIONAL)
         before = list(server.done)
         await ann.chat("router: yes")
@@ -43,9 +34,9 @@ async def test_what_waited_is_done_when_its_asker_says_yes(gateway: GatewayProce
     assert server.done[1:] == [("search_pages", {"query": "picnic"})]
 
 
-async def test_what_waited_is_left_undone_when_its_asker_says_no(gateway: GatewayProcess) -> None:
+async def test_what_waited_is_left_undone_when_its_asker_says_no(topic: OneTopic) -> None:
     server = Server(WEATHER, SEARCH)
-    async with routed(gateway, server), joined(gateway, "ann") as ann:
+    async with routed(topic, server), topic.joined("ann") as ann:
         events = await asked(ann, CONDITIONAL)
         await ann.chat("router: no, thanks")
         answer = await said_by(events, "router")
@@ -54,9 +45,9 @@ async def test_what_waited_is_left_undone_when_its_asker_says_no(gateway: Gatewa
     assert len(server.done) == 1
 
 
-async def test_nobody_else_says_yes_for_the_asker(gateway: GatewayProcess) -> None:
+async def test_nobody_else_says_yes_for_the_asker(topic: OneTopic) -> None:
     server = Server(WEATHER, SEARCH)
-    async with routed(gateway, server), joined(gateway, "ann") as ann, joined(gateway, "bob") as bob:
+    async with routed(topic, server), topic.joined("ann") as ann, topic.joined("bob") as bob:
         events = await asked(ann, CONDITIONAL)
         await bob.chat("router: yes")
         await said_by(events, "router")
@@ -64,10 +55,10 @@ async def test_nobody_else_says_yes_for_the_asker(gateway: GatewayProcess) -> No
     assert len(server.done) == 1
 
 
-async def test_a_yes_lends_no_rights(gateway: GatewayProcess) -> None:
+async def test_a_yes_lends_no_rights(topic: OneTopic) -> None:
     server = Server(WEATHER, DELETE)
     rights = ("mcp/request:tools/call:weather.get_current", "mcp/proposal:tools/call:delete_file", "chat")
-    async with routed(gateway, server), joined(gateway, "bob", *rights) as bob:
+    async with routed(topic, server), topic.joined("bob", *rights) as bob:
         events = await asked(
             bob, "get the current weather of Oslo, and if it is sunny, delete the file notes/a.txt"
         )
@@ -81,9 +72,9 @@ async def test_a_yes_lends_no_rights(gateway: GatewayProcess) -> None:
         assert [name for name, _ in server.done] == ["weather.get_current"]
 
 
-async def test_a_program_gets_what_was_done_and_the_question(gateway: GatewayProcess) -> None:
+async def test_a_program_gets_what_was_done_and_the_question(topic: OneTopic) -> None:
     server = Server(WEATHER, SEARCH)
-    async with routed(gateway, server), joined(gateway, "ann") as ann:
+    async with routed(topic, server), topic.joined("ann") as ann:
         told = await call(ann, "execute_intent", CONDITIONAL)
 
     assert [step["tool"] for step in told["steps"]] == ["weather.get_current"]

@@ -26,8 +26,9 @@ from schemathesis.specs.openapi.checks import (
 
 from router_agent.core.limits import Allowance
 from tests.gateway_process import GatewayProcess, running_gateway
+from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import WEATHER
-from tests.router_agent.test_agent_in_topic import Server, joined
+from tests.router_agent.routed_topic import Server
 from tests.router_agent.test_web import Scripted, asked, bearer, served
 from tests.router_agent.wire_server import WireServer, openai_wire
 
@@ -91,7 +92,7 @@ async def test_one_process_executes_streams_and_refuses(tmp_path: Path) -> None:
         asyncio.timeout(2 * SOON),
         wire.running(),
         running_gateway() as gateway,
-        joined(gateway, "tools") as offering,
+        OneTopic(gateway).joined("tools") as offering,
     ):
         offering.on_request(server.answer)
         models = tmp_path / "models.toml"
@@ -127,7 +128,7 @@ async def test_one_process_executes_streams_and_refuses(tmp_path: Path) -> None:
 async def test_whatever_the_door_is_asked_it_answers_as_it_says() -> None:
     async with (
         running_gateway(env={"MCPX_RATE_LIMIT": "1000:10000", "MCPX_JOIN_RATE": "1000:10000"}) as gateway,
-        served(gateway, Server(WEATHER), Scripted(), Allowance(1e6, 1e6)) as client,
+        served(OneTopic(gateway), Server(WEATHER), Scripted(), Allowance(1e6, 1e6)) as client,
     ):
         headers = bearer(gateway.token("ann"))
         described = await asyncio.to_thread(schemathesis.openapi.from_url, f"{client.base_url}/openapi.json")

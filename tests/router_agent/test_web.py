@@ -22,9 +22,9 @@ from router_agent.harness import Turn
 from router_agent.openapi import OPENAPI
 from router_agent.thinking import Thinker
 from router_agent.web import HEARTBEAT_S, LARGEST_BODY, Web
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import DELETE, WEATHER, router
-from tests.router_agent.test_agent_in_topic import Server, joined
+from tests.router_agent.routed_topic import Server
 
 SOON = 15
 
@@ -42,15 +42,9 @@ class Scripted:
             yield word + " "
 
 
-@pytest.fixture
-async def gateway() -> AsyncIterator[GatewayProcess]:
-    async with running_gateway() as process:
-        yield process
-
-
 @asynccontextmanager
 async def served(
-    gateway: GatewayProcess,
+    topic: OneTopic,
     server: Server,
     model: Scripted | None = None,
     allowance: Allowance | None = None,
@@ -58,12 +52,12 @@ async def served(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A topic with a server called `tools`, and the router's HTTP door on a free port."""
     thinker = Thinker(router())
-    callers = Callers(gateway.url, thinker, lambda: date(2026, 3, 4))
+    callers = Callers(topic.gateway.url, thinker, lambda: date(2026, 3, 4))
     web = Web(callers, {"scripted": model} if model else {}, allowance=allowance, heartbeat=heartbeat)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     http = uvicorn.Server(uvicorn.Config(web.app, log_config=None, lifespan="off"))
-    async with asyncio.timeout(60), joined(gateway, "tools") as offering:
+    async with asyncio.timeout(60), topic.joined("tools") as offering:
         offering.on_request(server.answer)
         serving = asyncio.create_task(http._serve([listening]))
         try:
@@ -96,12 +90,11 @@ def asked(intent: str, topic: str = "ops") -> dict[str, Any]:
     return {"topic": topic, "intent": intent, "context": {}}
 
 
-async def test_an_intent_is_carried_out_with_the_callers_own_rights(gateway: GatewayProcess) -> None:
+async def test_an_intent_is_carried_out_with_the_callers_own_rights(topic: OneTopic) -> None:
     server = Server(WEATHER)
-    async with served(gateway, server) as client:
-        answer = await client.post(
-            "/v2/execute", json=asked("get the current weather of Oslo"), headers=bearer(gateway.token("ann"))
-        )
+    async with served(topic, server) as client:
+        body = asked("get the current weather of Oslo", topic.name)
+        answer = await client.post("/v2/execute", json=body, headers=bearer(topic.token("ann")))
 
         assert answer.status_code == 200
         assert server.done == [("weather.get_current", {"city": "Oslo"})]
@@ -111,16 +104,16 @@ async def test_an_intent_is_carried_out_with_the_callers_own_rights(gateway: Gat
         assert jsonschema_rs.is_valid(schemas["Executed"], told)
 
 
-async def test_a_restricted_caller_gets_a_proposal(gateway: GatewayProcess) -> None:
+async def test_a_restricted_caller_gets_a_proposal(topic: OneTopic) -> None:
     server = Server(DELETE)
     few = ("mcp/proposal:*", "mcp/request:tools/list", "chat")
-    async with served(gateway, server) as client, joined(gateway, "ann") as ann:
+    async with served(topic, server) as client, topic.joined("ann") as ann:
         events = ann.events()
         asking = asyncio.create_task(
             client.post(
                 "/v2/execute",
-                json=asked("delete the file notes/old.txt for good"),
-                headers=bearer(gateway.token("agent", capabilities=few)),
+                json=asked("delete the file notes/old.txt for good", topic.name),
+                headers=bearer(topic.token("agent", *few)),
                 timeout=SOON,
             )
         )
@@ -151,11 +144,11 @@ async def test_a_bad_request_is_a_problem_with_a_code(body: bytes, status: int, 
         assert jsonschema_rs.is_valid(OPENAPI["components"]["schemas"]["Problem"], answer.json())
 
 
-async def test_who_has_no_good_token_is_told_so(gateway: GatewayProcess) -> None:
-    async with served(gateway, Server(WEATHER)) as client:
+async def test_who_has_no_good_token_is_told_so(topic: OneTopic) -> None:
+    async with served(topic, Server(WEATHER)) as client:
         missing = await client.post("/v2/execute", json=asked("x"))
         refused = await client.post("/v2/execute", json=asked("x"), headers=bearer("not.a.token"))
-        token = gateway.token("ann", topics=["ops"])
+        token = topic.token("ann")
         forbidden = await client.post("/v2/execute", json=asked("x", topic="secret"), headers=bearer(token))
         elsewhere = await client.post("/v2/execute", json=asked("x"), headers={"Host": "evil.example"})
 
@@ -168,28 +161,26 @@ async def test_who_has_no_good_token_is_told_so(gateway: GatewayProcess) -> None
         assert missing.headers["www-authenticate"] == "Bearer"
 
 
-async def test_who_asks_too_often_waits(gateway: GatewayProcess) -> None:
-    async with served(gateway, Server(WEATHER), allowance=Allowance(per_minute=1, burst=1)) as client:
-        headers = bearer(gateway.token("ann"))
-        await client.post("/v2/execute", json=asked("weather in Oslo"), headers=headers)
-        again = await client.post("/v2/execute", json=asked("weather in Oslo"), headers=headers)
+async def test_who_asks_too_often_waits(topic: OneTopic) -> None:
+    async with served(topic, Server(WEATHER), allowance=Allowance(per_minute=1, burst=1)) as client:
+        headers = bearer(topic.token("ann"))
+        await client.post("/v2/execute", json=asked("weather in Oslo", topic.name), headers=headers)
+        again = await client.post("/v2/execute", json=asked("weather in Oslo", topic.name), headers=headers)
 
         assert (again.status_code, again.json()["code"]) == (429, "rate_limited")
         assert "retry-after" in again.headers
 
 
-async def test_a_model_streams_with_tools_behind_its_brackets(gateway: GatewayProcess) -> None:
+async def test_a_model_streams_with_tools_behind_its_brackets(topic: OneTopic) -> None:
     server = Server(WEATHER, answer="sunny")
     model = Scripted("Let me see. [TOOL: get the current weather of Oslo]", "It is sunny.")
-    async with served(gateway, server, model) as client:
+    async with served(topic, server, model) as client:
         body = {
-            "topic": "ops",
+            "topic": topic.name,
             "messages": [{"role": "user", "content": "How is Oslo?"}],
             "model": "scripted",
         }
-        answer = await client.post(
-            "/v2/stream", json=body, headers=bearer(gateway.token("ann")), timeout=SOON
-        )
+        answer = await client.post("/v2/stream", json=body, headers=bearer(topic.token("ann")), timeout=SOON)
 
         assert answer.headers["content-type"].startswith("text/event-stream")
         frames = [frame.split("\n") for frame in answer.text.strip().split("\n\n")]
@@ -203,7 +194,7 @@ async def test_a_model_streams_with_tools_behind_its_brackets(gateway: GatewayPr
 
 
 async def test_who_waits_for_a_silent_model_hears_that_the_connection_lives(
-    gateway: GatewayProcess,
+    topic: OneTopic,
 ) -> None:
     beaten = asyncio.Event()
 
@@ -212,9 +203,9 @@ async def test_who_waits_for_a_silent_model_hears_that_the_connection_lives(
             await beaten.wait()
             yield "At last."
 
-    async with served(gateway, Server(WEATHER), Silent(), heartbeat=0.01) as client:
-        body = {"topic": "ops", "messages": [{"role": "user", "content": "?"}], "model": "scripted"}
-        headers = bearer(gateway.token("ann"))
+    async with served(topic, Server(WEATHER), Silent(), heartbeat=0.01) as client:
+        body = {"topic": topic.name, "messages": [{"role": "user", "content": "?"}], "model": "scripted"}
+        headers = bearer(topic.token("ann"))
         lines: list[str] = []
         async with client.stream("POST", "/v2/stream", json=body, headers=headers, timeout=SOON) as answer:
             async for line in answer.aiter_lines():
@@ -227,7 +218,7 @@ async def test_who_waits_for_a_silent_model_hears_that_the_connection_lives(
     assert 'data: {"text":"At last."}' in lines
 
 
-async def test_a_caller_hears_that_tools_have_changed(gateway: GatewayProcess) -> None:
+async def test_a_caller_hears_that_tools_have_changed(topic: OneTopic) -> None:
     asked_again = asyncio.Event()
 
     class Growing(Server):
@@ -236,13 +227,13 @@ async def test_a_caller_hears_that_tools_have_changed(gateway: GatewayProcess) -
                 asked_again.set()
             return await super().answer(request)
 
-    async with served(gateway, Server(DELETE)) as client, joined(gateway, "more") as more:
+    async with served(topic, Server(DELETE)) as client, topic.joined("more") as more:
         other = Growing()
         more.on_request(other.answer)
-        headers = bearer(gateway.token("ann"))
+        headers = bearer(topic.token("ann"))
 
         async def decided() -> str:
-            body = asked("get the current weather of Oslo")
+            body = asked("get the current weather of Oslo", topic.name)
             answer = await client.post("/v2/execute", json=body, headers=headers)
             return str(answer.json()["route"]["decision"])
 

@@ -23,9 +23,9 @@ from router_agent.opening import StrategyName, open_router
 from router_agent.thinking import Thinker
 from router_agent.training.gemma import GemmaShape, export_adapter, export_gemma, random_weights
 from router_agent.training.tiny import train_adapter, train_whole
-from tests.gateway_process import running_gateway
+from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import tool
-from tests.router_agent.test_agent_in_topic import Server, call, joined
+from tests.router_agent.routed_topic import Server, call
 
 TODAY = date(2026, 3, 4)
 SOON = 60.0
@@ -76,16 +76,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @asynccontextmanager
-async def routed(router: Router, tools: Catalogue) -> AsyncIterator[Participant]:
+async def routed(topic: OneTopic, router: Router, tools: Catalogue) -> AsyncIterator[Participant]:
     """A topic in which each tool has its server, and a router that routes so; yields somebody who asks."""
     servers = {one.participant: Server(one) for one in tools}
     thinker = Thinker(router, deadline=SOON)
-    async with asyncio.timeout(2 * SOON), running_gateway() as gateway, AsyncExitStack() as up:
+    async with asyncio.timeout(2 * SOON), AsyncExitStack() as up:
         for id, server in servers.items():
-            (await up.enter_async_context(joined(gateway, id))).on_request(server.answer)
-        me = Participant.connect(gateway.url, "ops", gateway.token("router"))
+            (await up.enter_async_context(topic.joined(id))).on_request(server.answer)
+        me = Participant.connect(topic.gateway.url, topic.name, topic.token("router"))
         agent = RouterAgent(me, thinker, today=lambda: TODAY)
-        async with me, joined(gateway, "ann") as ann:
+        async with me, topic.joined("ann") as ann:
             running = asyncio.create_task(agent.run())
             try:
                 await agent.wait_offered(*servers)
@@ -103,10 +103,10 @@ def outcome_of(told: dict[str, Any]) -> tuple[str, list[tuple[str, str]], dict[s
 
 
 async def test_the_model_is_asked_what_words_are_unsure_of_and_believed_where_it_tells_the_truth(
-    trained: Path, asked: list[str]
+    topic: OneTopic, trained: Path, asked: list[str]
 ) -> None:
     router = open_router(model=trained / "desks.gguf", policy=POLICY)
-    async with routed(router, Catalogue.of([DESK])) as ann:
+    async with routed(topic, router, Catalogue.of([DESK])) as ann:
         sure, near, made_up = [await call(ann, "execute_intent", said) for said in (SURE, NEAR, MADE_UP)]
 
     assert outcome_of(sure) == ("act", [("desk", "request")], {"who": "Ada"})
@@ -136,11 +136,11 @@ async def test_each_domain_is_answered_with_its_own_adapter(trained: Path, strat
     assert open_router().route(DARK, BOTH, TODAY).calls[0].arguments == {"room": "here"}
 
 
-async def test_a_model_that_breaks_down_leaves_the_topic_to_words(trained: Path) -> None:
+async def test_a_model_that_breaks_down_leaves_the_topic_to_words(topic: OneTopic, trained: Path) -> None:
     router = open_router(model=trained / "desks.gguf", policy=POLICY)
     writer = router._strategy.second  # type: ignore[attr-defined]  # a cascade's
     writer._model.push = broken
-    async with routed(router, Catalogue.of([DESK])) as ann:
+    async with routed(topic, router, Catalogue.of([DESK])) as ann:
         told = [await call(ann, "execute_intent", f"{NEAR}{'!' * number}") for number in range(4)]
         sure = await call(ann, "execute_intent", SURE)
 
