@@ -124,7 +124,11 @@ class Agenda:
 
 
 def _set(event: Event, title: str, start: datetime, lasts: timedelta, location: str) -> None:
-    facts = {"summary": title, "dtstart": start, "dtend": start + lasts, "location": location}
+    try:
+        end = start + lasts
+    except OverflowError:
+        raise ToolError("That is too far away") from None
+    facts = {"summary": title, "dtstart": start, "dtend": end, "location": location}
     for name, value in facts.items():
         event.pop(name, None)
         if value:

@@ -3,17 +3,18 @@ An MCP server for one SQLite database: query, insert, update and delete records.
 
     python -m router_agent.domains.database --database records.db
 
-It takes no SQL from its callers: a table, columns and values, of which the values are bound
-and the names are looked up.
+It takes no SQL from its callers: a table, values, and one condition in words or signs, of which
+names are looked up and values are bound.
 """
 
 import argparse
+import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -27,17 +28,27 @@ MOST_CHARACTERS: Final = 2_000
 """Of one value in an answer."""
 ANSWER_WITHIN_S: Final = 2.0
 
-Comparison = Literal["equal to", "not equal to", "more than", "less than", "at least", "at most", "contains"]
-_OPERATORS: Final[dict[Comparison, str]] = {
-    "equal to": "=",
-    "not equal to": "<>",
-    "more than": ">",
-    "less than": "<",
-    "at least": ">=",
-    "at most": "<=",
-    "contains": "LIKE",
+_OPERATORS: Final = {
+    ">=": "is at least|at least|>=",
+    "<=": "is at most|at most|<=",
+    "<>": "is not|does not equal|!=|<>",
+    ">": "is more than|is greater than|is over|is above|more than|greater than|over|above|>",
+    "<": "is less than|is under|is below|less than|under|below|<",
+    "contains": "contains|has",
+    "=": "is equal to|equals|equal to|is|==|=",
 }
+"""How a filter may say an operator, the longer words first."""
+_FILTER: Final = re.compile(
+    r"(?P<column>\w+)\s*(?:"
+    + "|".join(f"(?P<o{number}>{words})" for number, words in enumerate(_OPERATORS.values()))
+    + r")\s*(?P<quote>['\"]?)(?P<value>.*)(?P=quote)",
+    re.IGNORECASE | re.DOTALL,
+)
 
+Filter = Annotated[
+    str,
+    Field(description="Condition on one column, such as 'age > 25' or 'name contains Ada'", max_length=1000),
+]
 Value = str | int | float | bool | None
 Values = Annotated[
     dict[str, Value], Field(description='Column names and values, as JSON: {"name": "Ada"}', min_length=1)
@@ -56,14 +67,14 @@ class Records(TypedDict):
 class Database:
     """One database file, asked by names and values only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, within_s: float = ANSWER_WITHIN_S) -> None:
         """
-        Take an existing database.
+        Take an existing database; what takes longer than `within_s` seconds is ended.
 
         Raises:
             FileNotFoundError: there is none.
         """
-        self._path = path.resolve(strict=True)
+        self._path, self._within_s = path.resolve(strict=True), within_s
 
     def columns(self) -> dict[str, list[str]]:
         """Return the columns of each table."""
@@ -79,10 +90,10 @@ class Database:
                 for (table,) in names.fetchall()
             }
 
-    def query(self, table: str, column: str, comparison: Comparison, value: str, limit: int) -> Records:
-        """Return records: all, or those that a condition on a column holds of."""
+    def records(self, table: str, limit: int, condition: str = "") -> Records:
+        """Return at most `limit` records: all, or those that a condition holds of."""
         self._look_up(table)
-        where, values = self._condition(table, column, comparison, value) if column or value else ("", ())
+        where, values = self._where(table, condition) if condition else ("", ())
         with self._open() as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
@@ -104,11 +115,9 @@ class Database:
             )
             return done.lastrowid or 0
 
-    def update(
-        self, table: str, values: dict[str, Value], column: str, comparison: Comparison, value: str
-    ) -> int:
+    def update(self, table: str, values: dict[str, Value], condition: str) -> int:
         """Change the records that a condition holds of, and return how many."""
-        where, bound = self._condition(table, column, comparison, value)
+        where, bound = self._where(table, condition)
         self._look_up(table, *values)
         changes = ", ".join(f"{_quoted(name)} = ?" for name in values)
         with self._open() as connection:
@@ -117,20 +126,23 @@ class Database:
                 (*values.values(), *bound),
             ).rowcount
 
-    def delete(self, table: str, column: str, comparison: Comparison, value: str) -> int:
+    def delete(self, table: str, condition: str) -> int:
         """Delete the records that a condition holds of, and return how many."""
-        where, bound = self._condition(table, column, comparison, value)
+        where, bound = self._where(table, condition)
         with self._open() as connection:
             return connection.execute(f"DELETE FROM {_quoted(table)}{where}", bound).rowcount  # noqa: S608 - as above
 
-    def _condition(
-        self, table: str, column: str, comparison: Comparison, value: str
-    ) -> tuple[str, tuple[str, ...]]:
-        if not column:
-            raise ToolError("A condition needs a column")
-        self._look_up(table, column)
-        bound = f"%{value}%" if comparison == "contains" else value
-        return f" WHERE {_quoted(column)} {_OPERATORS[comparison]} ?", (bound,)
+    def _where(self, table: str, condition: str) -> tuple[str, tuple[str, ...]]:
+        said = _FILTER.fullmatch(condition.strip())
+        if said is None:
+            raise ToolError(f"'{condition[:100]}' is no condition; write one such as 'age > 25'")
+        self._look_up(table, said["column"])
+        column, value = _quoted(said["column"]), said["value"].strip()
+        operator = next(one for number, one in enumerate(_OPERATORS) if said[f"o{number}"])
+        if operator == "contains":
+            return f" WHERE instr(lower({column}), lower(?)) > 0", (value,)
+        # SQLite compares a text with a number column as a number.
+        return f" WHERE {column} {operator} ?", (value,)
 
     def _look_up(self, table: str, *columns: str) -> None:
         known = self.columns()
@@ -144,7 +156,7 @@ class Database:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Open the database for one transaction; what takes too long is ended."""
         connection = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", uri=True, timeout=ANSWER_WITHIN_S)
-        ends = time.monotonic() + ANSWER_WITHIN_S
+        ends = time.monotonic() + self._within_s
         connection.set_progress_handler(lambda: time.monotonic() > ends, 10_000)
         try:
             with connection:
@@ -168,14 +180,10 @@ def _short(value: Any) -> Any:
 
 
 def database_server(database: Database) -> MCPServer:
-    """Return the server for one database; its tables and columns, as they are now, are offered as choices."""
+    """Return the server for one database; its tables, as they are now, are offered as choices."""
     known = database.columns()
     server = MCPServer("database", instructions=f"One SQLite database with the tables {', '.join(known)}.")
-    names: Sequence[str] = list(dict.fromkeys(name for columns in known.values() for name in columns))
     table = Field(description="Name of the table", json_schema_extra={"enum": list(known)})
-    column = Field(description="Column that is compared", json_schema_extra={"enum": list(names)})
-    compared = Field(description="How the column is compared with the value")
-    value = Field(description="Value that the column is compared with", max_length=1000)
 
     @server.tool(annotations=READS)
     def list_tables() -> dict[str, list[str]]:
@@ -185,13 +193,11 @@ def database_server(database: Database) -> MCPServer:
     @server.tool(annotations=READS)
     def query_records(
         table: Annotated[str, table],
-        column: Annotated[str, column] = "",
-        comparison: Annotated[Comparison, compared] = "equal to",
-        value: Annotated[str, value] = "",
+        filter: Filter = "",
         limit: Annotated[int, Field(description="Most records to return", ge=1, le=MOST_ROWS)] = 20,
     ) -> Records:
         """Query the database for records."""
-        return database.query(table, column, comparison, value, limit)
+        return database.records(table, limit, filter)
 
     @server.tool(annotations=ADDS)
     def insert_record(table: Annotated[str, table], values: Values) -> str:
@@ -199,25 +205,14 @@ def database_server(database: Database) -> MCPServer:
         return f"Record {database.insert(table, values)} is in {table}"
 
     @server.tool(annotations=DESTROYS)
-    def update_records(
-        table: Annotated[str, table],
-        values: Values,
-        column: Annotated[str, column],
-        value: Annotated[str, value],
-        comparison: Annotated[Comparison, compared] = "equal to",
-    ) -> str:
+    def update_records(table: Annotated[str, table], values: Values, filter: Filter) -> str:
         """Update records of the database."""
-        return f"{database.update(table, values, column, comparison, value)} records of {table} are changed"
+        return f"{database.update(table, values, filter)} records of {table} are changed"
 
     @server.tool(annotations=DESTROYS)
-    def delete_records(
-        table: Annotated[str, table],
-        column: Annotated[str, column],
-        value: Annotated[str, value],
-        comparison: Annotated[Comparison, compared] = "equal to",
-    ) -> str:
+    def delete_records(table: Annotated[str, table], filter: Filter) -> str:
         """Delete records of the database."""
-        return f"{database.delete(table, column, comparison, value)} records of {table} are deleted"
+        return f"{database.delete(table, filter)} records of {table} are deleted"
 
     return server
 

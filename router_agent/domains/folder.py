@@ -36,6 +36,7 @@ class Folder:
         try:
             path = (self.path / name).resolve()
             within = path.relative_to(self.path)
+            path.exists()
         except (ValueError, OSError, RuntimeError):  # a NUL, a name too long, links in a circle
             raise ToolError(f"'{name[:200]}' is outside of the folder that this server was given") from None
         if any(part.startswith(".") for part in within.parts):

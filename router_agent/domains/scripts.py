@@ -32,6 +32,7 @@ from router_agent.domains.hints import DESTROYS, READS
 
 MOST_SCRIPTS: Final = 500
 RUN_WITHIN_S: Final = 10.0
+ENDED_WITHIN_S: Final = 2.0
 MOST_OUTPUT: Final = 16 * 1024
 """Bytes of what a script says; one that says more is ended."""
 MOST_AT_ONCE: Final = 4
@@ -116,14 +117,25 @@ class ScriptFolder:
             except TimeoutError:
                 raise ToolError(f"{name} did not end within {self._within_s:g} s, and was ended") from None
             finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                await _end(process)
         said = output[:MOST_OUTPUT].decode(errors="replace")
         if len(output) > MOST_OUTPUT:
             said = f"{said}… (it said more, and was ended)"
-        assert process.returncode is not None
-        return {"name": name, "exit_status": process.returncode, "output": said}
+        status = process.returncode
+        return {"name": name, "exit_status": -signal.SIGKILL if status is None else status, "output": said}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a script and its group; what left the group and holds the output open is not waited for."""
+    assert process.stdout is not None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ENDED_WITHIN_S):
+            # asyncio calls a process ended once its output is read to the end.
+            while await process.stdout.read(MOST_OUTPUT):
+                pass
+            await process.wait()
 
 
 async def _read_bounded(process: asyncio.subprocess.Process) -> bytes:

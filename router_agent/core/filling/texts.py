@@ -206,7 +206,12 @@ def _guesses(
 
 
 def _tails(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
-    """Offer all that follows "content", "saying" or a colon, where a text is wanted and nothing is quoted."""
+    """Offer all that follows "where" for a condition; and "content", "saying" or a colon for a text."""
+    end = len(intent.text.rstrip(" .?!"))
+    if parameter.named("filter", "where", "condition", "criteria"):
+        for hit in _WHERE.finditer(intent.text[:end]):
+            yield Candidate(intent.text[hit.end() : end], 0.8, hit.end(), end, "what follows")
+        return
     if meaning_of(parameter) is not TEXT or any(one.look is Look.QUOTED for one in intent.marked):
         return
     end = len(intent.text.rstrip(" ."))
@@ -219,8 +224,9 @@ def _tails(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candida
 
 
 _INTRODUCED: Final = re.compile(
-    r"\b(?:(?P<word>[A-Za-z]+)\s*(?::|-|\bas\b)?\s+(?=\w+\s+\w+)|(?P<verb>saying|says)\s+(?=\w))|:\s+(?=\w)"
+    r"\b(?:(?P<word>[A-Za-z]+)\s*(?::|-|\bas\b)?\s+(?=\w+\s+\w+)|(?:saying|says)\s+(?=\w))|:\s+(?=\w)"
 )
+_WHERE: Final = re.compile(r"\b(?:where|whose)\s+(?:the\s+|their\s+)?(?=\w+\s+\S)", re.IGNORECASE)
 _SAYING: Final = frozenset({"saying", "says", "verbatim", "reads", "reading"})
 
 
