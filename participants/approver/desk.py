@@ -85,7 +85,7 @@ def rule_from(said: Mapping[str, Any], author: str, now: float) -> Rule:
         raise RuleRefused("`max_uses` is a whole number")
     if constraint is not None and not isinstance(constraint, dict):
         raise RuleRefused("`constraint` is a JSON Schema")
-    effect = said.get("effect")
+    effect = _text(said, "effect")
     if effect not in {"allow", "deny"}:
         raise RuleRefused("`effect` is allow or deny")
     return Rule(

@@ -60,9 +60,9 @@ async def gateway() -> AsyncIterator[GatewayProcess]:
         assert [event for event in process.log_events() if event.get("level") == "error"] == []
 
 
-async def answers(gateway: GatewayProcess, sent: bytes) -> bytes:
+async def answers(port: int, sent: bytes) -> bytes:
     """What comes back over a bare connection until it is closed, or has been silent for a while."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""
     try:
         with suppress(ConnectionError, TimeoutError):
@@ -98,17 +98,18 @@ def upgrade(gateway: GatewayProcess) -> bytes:
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
 
 
-async def at_once(sends: list[bytes], gateway: GatewayProcess) -> None:
+async def at_once(sends: list[bytes], port: int) -> None:
     for at in range(0, len(sends), AT_ONCE):
         batch = sends[at : at + AT_ONCE]
         for sent, received in zip(
-            batch, await asyncio.gather(*(answers(gateway, s) for s in batch)), strict=True
+            batch, await asyncio.gather(*(answers(port, s) for s in batch)), strict=True
         ):
             if not received.startswith(b"HTTP/1.1 101"):
                 check_http(received, sent)
 
 
-async def test_at_the_tcp_level(gateway: GatewayProcess) -> None:
+def no_requests() -> list[bytes]:
+    """What a port may get that is no request, or a strange one; and random changes of it."""
     random = Random("tcp")
     known = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
@@ -137,14 +138,18 @@ async def test_at_the_tcp_level(gateway: GatewayProcess) -> None:
     strange = [random.randbytes(random.randrange(1, 200)) for _ in range(COUNT // 3)]
     changed = [mutated(random, random.choice(known), random.choice(known)) for _ in range(COUNT)]
 
-    await at_once(known + strange + changed, gateway)
+    return known + strange + changed
+
+
+async def test_at_the_tcp_level(gateway: GatewayProcess) -> None:
+    await at_once(no_requests(), gateway.port)
 
 
 async def test_at_the_upgrade(gateway: GatewayProcess) -> None:
     random, good = Random("upgrade"), upgrade(gateway)
-    assert (await answers(gateway, good)).startswith(b"HTTP/1.1 101 ")
+    assert (await answers(gateway.port, good)).startswith(b"HTTP/1.1 101 ")
 
-    await at_once([mutated(random, good, good) for _ in range(COUNT)], gateway)
+    await at_once([mutated(random, good, good) for _ in range(COUNT)], gateway.port)
 
 
 async def test_in_frames(gateway: GatewayProcess) -> None:

@@ -53,6 +53,14 @@ class McpxProcess:
             pass
         return line
 
+    async def read_error_until(self, text: str) -> str:
+        """Return the next line of standard error that holds `text`; those before it are gone."""
+        assert self._process.stderr is not None
+        async with asyncio.timeout(WITHIN_S):
+            while text not in (line := (await self._process.stderr.readline()).decode()):
+                assert line, "it ended"
+        return line
+
     async def event(self, name: str, **facts: Any) -> dict[str, Any]:
         """Return the next JSON line that is this event and has these members."""
         while True:
@@ -64,10 +72,11 @@ class McpxProcess:
         """Send it a signal, as a terminal or a supervisor does."""
         self._process.send_signal(number)
 
-    async def end(self, stdin: str | None = None) -> Ran:
+    async def end(self, stdin: str | bytes | None = None) -> Ran:
         """Close its input, and return how it ended with the rest of what it wrote."""
+        typed = stdin.encode() if isinstance(stdin, str) else stdin
         async with asyncio.timeout(WITHIN_S):
-            out, err = await self._process.communicate(None if stdin is None else stdin.encode())
+            out, err = await self._process.communicate(typed)
         assert self._process.returncode is not None
         return Ran(self._process.returncode, "".join(self.lines) + out.decode(), err.decode())
 
