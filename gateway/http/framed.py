@@ -126,3 +126,6 @@ class Seat:
 
     def ended(self, code: int) -> None:
         self._door.left(self._member, self._pass, code)
+        # If its read failed under the transport's hands nobody else says that it is done, and
+        # what everybody is to hear of it would wait for somebody else's.
+        self._node.read_done()

@@ -115,6 +115,17 @@ def test_a_fault_of_ours_ends_the_one_connection_and_says_so() -> None:
     ]
 
 
+def test_a_read_that_a_connection_does_not_outlive_is_done_with_it() -> None:
+    told: list[str] = []
+    node = SimpleNamespace(read_done=lambda: told.append("read done"))
+    door = SimpleNamespace(left=lambda *_: told.append("left"))
+    seat = Seat(cast("Node", node), cast("Member", None), cast("Any", door), cast("Any", None))
+
+    seat.ended(1006)
+
+    assert told == ["left", "read done"]
+
+
 def test_a_long_envelope_is_compressed_once_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     compressed: list[bytes] = []
 
