@@ -31,10 +31,12 @@ class Case:
     intent: str
     catalogue: Catalogue
     expected: tuple[Expected, ...] | None
-    """`None`: the case does not say."""
+    """In the order in which they are to be made; `None`: the case does not say."""
     today: date | None = None
     group: str = ""
     """The file that it came from."""
+    asks: bool = False
+    """Whether it is right to ask back first: the case has `"decision": "ask"`."""
 
 
 def read_cases(path: Path) -> Iterator[Case]:
@@ -57,6 +59,7 @@ def read_cases(path: Path) -> Iterator[Case]:
                 _expected(said.get("expected")),
                 date.fromisoformat(said["today"]) if said.get("today") else None,
                 path.stem,
+                asks=said.get("decision") == "ask",
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CasesRefused(path, number, f"{type(error).__name__}: {error}") from error

@@ -20,6 +20,7 @@ class Judged:
     group: str
     wants_call: bool
     acted: bool
+    """Whether it did what cases of its kind want: acted, or asked back."""
     tool: bool
     """Whether it acted with the right tools."""
     full: bool
@@ -35,9 +36,9 @@ class Judged:
 def judge(case: Case, route: Route) -> Judged:
     """Score one route; the case must say what is expected."""
     assert case.expected is not None
-    acted = route.decision is Decision.ACT and bool(route.calls)
-    tools = sorted(call.tool.name for call in route.calls) == sorted(one.name for one in case.expected)
-    full = tools and _all_right(route.calls, case.expected)
+    acted = route.decision is (Decision.ASK if case.asks else Decision.ACT) and bool(route.calls)
+    tools = [call.tool.name for call in route.calls] == [one.name for one in case.expected]
+    full = tools and all(map(is_right, route.calls, case.expected))
     wants = bool(case.expected)
     return Judged(
         case.group,
@@ -97,16 +98,6 @@ def _arguments_right(got: Mapping[str, Any], expected: Expected) -> bool:
         elif not any(same(got[name], one) for one in accepted):
             return False
     return True
-
-
-def _all_right(calls: Sequence[Call], expected: Sequence[Expected]) -> bool:
-    left = list(calls)
-    for one in expected:
-        found = next((call for call in left if is_right(call, one)), None)
-        if found is None:
-            return False
-        left.remove(found)
-    return not left
 
 
 @dataclass(frozen=True, slots=True)

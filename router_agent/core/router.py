@@ -76,11 +76,12 @@ class Router:
             if len(calls) == len(clauses) and self._stand_apart(calls):
                 route = self._decided(intent.text, calls, [one.condition for one in clauses])
         if route is None:
-            plans.append(self._strategy.plan(intent, catalogue))
+            # One wish, however it was cut; what it depends on gives it no values, and is not forgotten.
+            one = Intent.of(clauses[0].text, today, answers) if len(clauses) == 1 else intent
+            plans.append(self._strategy.plan(one, catalogue))
             best = plans[-1].best
-            route = self._decided(
-                intent.text, [best] if best else [], [clauses[0].condition if len(clauses) == 1 else ""]
-            )
+            condition = next((clause.condition for clause in clauses if clause.condition), "")
+            route = self._decided(intent.text, [best] if best else [], [condition])
         route = replace(route, is_whole=all(plan.is_whole for plan in plans))
         if self._clock is None:
             return route
@@ -95,6 +96,8 @@ class Router:
         """Whether each clause wants a tool of its own by itself, so that the cut was right."""
         if not all(call.wanted >= max(0.5, self._floor) for call in calls):
             return False
+        if any(call.missing and " " not in call.clause for call in calls):
+            return False  # "load and run" is no wish to run something that was not said
         tools = {call.tool.key for call in calls}
         return len(tools) > 1 or all(call.arguments and not call.missing for call in calls)
 

@@ -133,11 +133,25 @@ def test_a_call_is_right_only_in_full() -> None:
     assert judged([call("read_file", path="a.txt")], want, decision=Decision.PROPOSE).best_full
 
 
-def test_each_of_several_calls_counts_once() -> None:
+def test_several_calls_are_right_in_their_order_only() -> None:
     want = Expected("read_file", {"path": ["a.txt"]}), Expected("read_file", {"path": ["b.txt"]})
 
-    assert judged([call("read_file", path="b.txt"), call("read_file", path="a.txt")], *want).full
+    assert judged([call("read_file", path="a.txt"), call("read_file", path="b.txt")], *want).full
+    assert not judged([call("read_file", path="b.txt"), call("read_file", path="a.txt")], *want).full
     assert not judged([call("read_file", path="a.txt")] * 2, *want).full
+    assert not judged([call("read_file", path="a.txt")], *want).tool
+
+
+def test_where_it_is_right_to_ask_back_to_act_is_wrong() -> None:
+    want = Expected("read_file", {"path": ["a.txt"]})
+    case = Case("x", "read a.txt if it is there", Catalogue(), (want,), asks=True)
+
+    def asked(decision: Decision, path: str = "a.txt") -> Judged:
+        return judge(case, Route("x", (call("read_file", path=path),), decision, ""))
+
+    assert asked(Decision.ASK).full
+    assert not asked(Decision.ACT).full
+    assert not asked(Decision.ASK, "b.txt").full
 
 
 def row(confidence: float, *, right: bool = True, wants: bool = True, wanted: float = 0.5) -> Judged:
@@ -162,3 +176,22 @@ def test_refusal_is_measured_where_others_pass() -> None:
     others = [row(0.5, wants=False, wanted=0.0), row(0.5, wants=False, wanted=0.9)]
 
     assert refused_at([*wanted, *others], 0.95) == 0.5
+
+
+SEVERAL = Path(__file__).parent / "cases"
+FLOORS = {"seen": (0.75, 0.55), "held back": (0.75, 0.5)}
+"""Right tools in their order, and all of it right; whoever improves looks at none that is held back."""
+
+
+def test_requests_with_several_calls_do_not_get_worse() -> None:
+    router = open_router(policy=EVERY_CALL)
+    seen, held_back = (
+        evaluate(router, read_cases(SEVERAL / name)).rows[0]
+        for name in ("several_calls.jsonl", "several_calls_held_back.jsonl")
+    )
+
+    assert (seen.cases, held_back.cases) == (24, 48)
+    assert (seen.tool or 0) >= FLOORS["seen"][0]
+    assert (seen.acted_full or 0) >= FLOORS["seen"][1]
+    assert (held_back.tool or 0) >= FLOORS["held back"][0]
+    assert (held_back.acted_full or 0) >= FLOORS["held back"][1]

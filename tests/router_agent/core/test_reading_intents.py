@@ -106,6 +106,50 @@ def test_words_that_mean_the_same_have_one_sense() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "before you push the branch, commit the changes",
+        "push the branch, but first commit the changes",
+        "push the branch but first commit the changes",
+        "commit the changes before you push the branch",
+        "commit the changes before pushing the branch",
+        "push the branch after committing the changes",
+        "after you commit the changes, push the branch",
+        "commit the changes, after that push the branch",
+    ],
+)
+def test_wishes_are_met_in_the_order_that_is_meant(text: str) -> None:
+    assert [("push" in one.text, "commit" in one.text) for one in clauses_of(text)] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("if it is nice, schedule a meeting", ["if it is nice"]),
+        ("when it is nice, schedule a meeting", ["when it is nice"]),
+        ("schedule a meeting, provided it is nice", ["provided it is nice"]),
+        ("schedule a meeting only if it is nice", ["only if it is nice"]),
+        ("assuming that it is nice, schedule a meeting and book a room", ["assuming that it is nice", ""]),
+        ("check the weather; unless it rains, book a table", ["", "unless it rains"]),
+        ("check the weather if you can and book a table", ["", ""]),
+        ("run a test, assuming equal variance", [""]),
+        ("calculate its speed if it fell 4.5 m", [""]),
+        ("could you tell me what I get if I add 5.0 to 3", [""]),
+        ("if it is nice, search for scripts", ["if it is nice"]),
+        ("delete it if the load is over 0.7 today", ["if the load is over 0.7 today"]),
+        ("fit a model on the provided data", [""]),
+        ("tell me when the train leaves", [""]),
+        ("when does the train leave, and find a hotel", ["", ""]),
+    ],
+)
+def test_what_depends_on_something_says_on_what(text: str, conditions: list[str]) -> None:
+    assert [one.condition for one in clauses_of(text)] == conditions
+
+
+@pytest.mark.parametrize(
     ("text", "wishes"),
     [
         ("check the weather and schedule a meeting", ["check the weather", "schedule a meeting"]),
@@ -114,6 +158,7 @@ def test_words_that_mean_the_same_have_one_sense() -> None:
         ("search the web for tutorials, then save notes", ["search the web for tutorials", "save notes"]),
         ("check the weather and search for scripts", ["check the weather", "search for scripts"]),
         ("check the price and order for two", ["check the price and order for two"]),
+        ("commit it with 'x' and push", ["commit it with 'x'", "push"]),
     ],
 )
 def test_only_a_verb_begins_another_wish(text: str, wishes: list[str]) -> None:
