@@ -18,7 +18,6 @@ from router_agent.core.parameters import Parameter
 class Meaning:
     """One kind of text: the words that name it, what stands before it, how it looks."""
 
-    name: str
     named: frozenset[str]
     looks: Mapping[Look, float] = field(hash=False)
     """How well each look suits it, 0 to 1; a look that is missing suits 0.1."""
@@ -26,119 +25,34 @@ class Meaning:
     """What the word before a value adds."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+_KINDS: Final = """
+address | email mail recipient to cc bcc sender | email:0.95 |
+url | url link website uri site webpage href endpoint | url:0.95 quoted:0.3 |
+path | path file filename filepath directory folder dir dataset script files | path:0.85 quoted:0.5 code:0.3 phrase:0.15 name:0.2 | named:0.3 called:0.3 file:0.2 folder:0.2 in:0.1 to:0.1
+formula | function equation expression formula polynomial func | formula:0.9 quoted:0.7 code:0.2 | function:0.2 of:0.2 equation:0.2
+code | id code number identifier symbol ticker key token sku isbn uuid hash no model version serial vin zip zipcode postal phone ip | code:0.5 quoted:0.5 name:0.15 phrase:0.05 | id:0.3 number:0.3 code:0.3 identifier:0.3 symbol:0.3 key:0.3 version:0.3
+place | location city place address country state area region destination origin where venue town district province neighborhood county departure arrival source zone airport station city1 city2 place1 place2 latitude | name:0.5 quoted:0.3 code:0.2 phrase:0.15 | in:0.35 at:0.25 near:0.3 around:0.3 from:0.25 to:0.25 for:0.12 of:0.12 between:0.2 across:0.2
+person | artist author actor director receiver recipient player person cast musician composer sculptor starring president scientist writer celebrity actress patient employee contact people directed singer star member username user performer host customer client assignee | name:0.5 quoted:0.35 code:0.2 phrase:0.12 | by:0.35 with:0.2 to:0.2 of:0.12 named:0.35 for:0.05 from:0.1 starring:0.4 featuring:0.4 directed:0.3 and:0.05
+organisation | company organization organisation brand team league store shop restaurant hotel school university museum airline bank club tournament competition exchange platform theater theatre venue manufacturer institution event indexe | name:0.5 quoted:0.45 code:0.35 phrase:0.18 | of:0.18 for:0.15 at:0.25 in:0.12 from:0.15 by:0.1 on:0.15 against:0.2 the:0.05
+topic | query topic keyword keywords search term subject category interest theme q searchterm genre field type item product | quoted:0.55 phrase:0.35 name:0.4 code:0.25 | about:0.35 on:0.25 for:0.3 of:0.2 regarding:0.4 search:0.2 find:0.15 related:0.3
+text | message text content body note caption comment prompt sentence string title subject question summary name label phrase input | quoted:0.7 name:0.3 phrase:0.25 code:0.2 | saying:0.4 says:0.4 titled:0.4 called:0.4 named:0.4 about:0.3 that:0.2 text:0.3 message:0.3 name:0.3 title:0.3
+thing | | quoted:0.45 name:0.38 code:0.3 phrase:0.28 formula:0.2 | of:0.2 for:0.18 in:0.1 by:0.1 with:0.1 named:0.3 called:0.3 from:0.1 to:0.1 a:0.08 an:0.08 the:0.08
+""".strip()
+"""A kind of text, the words that name it, its looks, and what stands before it; the first that is named counts."""
 
 
-def _after(text: str) -> dict[str, float]:
+def _weights(text: str) -> dict[str, float]:
     return {word: float(weight) for word, weight in (pair.split(":") for pair in text.split())}
 
 
-_PROPER: Final = {Look.NAME: 0.45, Look.QUOTED: 0.45, Look.CODE: 0.2, Look.PHRASE: 0.2}
-
-PLACE: Final = Meaning(
-    "place",
-    _words(
-        "location city place address country state area region destination origin where venue town "
-        "district province "
-        "neighborhood county departure arrival source zone airport station city1 city2 place1 place2 latitude"
-    ),
-    {Look.NAME: 0.5, Look.QUOTED: 0.3, Look.CODE: 0.2, Look.PHRASE: 0.15},
-    _after(
-        "in:0.35 at:0.25 near:0.35 around:0.3 from:0.25 to:0.25 for:0.12 of:0.12 between:0.2 across:0.2 "
-        "near:0.3"
-    ),
-)
-PERSON: Final = Meaning(
-    "person",
-    _words(
-        "artist author actor director receiver recipient player person cast musician composer sculptor "
-        "starring "
-        "president scientist writer celebrity actress patient employee contact people directed singer "
-        "star member "
-        "username user performer host customer client assignee"
-    ),
-    {Look.NAME: 0.5, Look.QUOTED: 0.35, Look.CODE: 0.2, Look.PHRASE: 0.12},
-    _after(
-        "by:0.35 with:0.2 to:0.2 of:0.12 named:0.35 for:0.05 from:0.1 starring:0.4 featuring:0.4 "
-        "directed:0.3 and:0.05"
-    ),
-)
-ADDRESS: Final = Meaning(
-    "e-mail address", _words("email mail recipient to cc bcc sender"), {Look.EMAIL: 0.95}, {}
-)
-URL: Final = Meaning(
-    "URL", _words("url link website uri site webpage href endpoint"), {Look.URL: 0.95, Look.QUOTED: 0.3}, {}
-)
-PATH: Final = Meaning(
-    "path",
-    _words("path file filename filepath directory folder dir dataset script files"),
-    {Look.PATH: 0.85, Look.QUOTED: 0.5, Look.CODE: 0.3, Look.PHRASE: 0.15, Look.NAME: 0.2},
-    _after("named:0.3 called:0.3 file:0.2 folder:0.2 in:0.1 to:0.1"),
-)
-CODE: Final = Meaning(
-    "code",
-    _words(
-        "id code number identifier symbol ticker key token sku isbn uuid hash no model version serial "
-        "vin zip zipcode postal phone ip"
-    ),
-    {Look.CODE: 0.5, Look.QUOTED: 0.5, Look.NAME: 0.15, Look.PHRASE: 0.05},
-    _after("id:0.3 number:0.3 code:0.3 identifier:0.3 symbol:0.3 key:0.3 version:0.3"),
-)
-FORMULA: Final = Meaning(
-    "formula",
-    _words("function equation expression formula polynomial func"),
-    {Look.FORMULA: 0.9, Look.QUOTED: 0.7, Look.CODE: 0.2},
-    _after("function:0.2 of:0.2 equation:0.2"),
-)
-TEXT: Final = Meaning(
-    "text",
-    _words(
-        "message text content body note caption comment prompt sentence string title subject question "
-        "summary name label phrase input"
-    ),
-    {Look.QUOTED: 0.7, Look.NAME: 0.3, Look.PHRASE: 0.25, Look.CODE: 0.2},
-    _after(
-        "saying:0.4 says:0.4 titled:0.4 called:0.4 named:0.4 about:0.3 that:0.2 text:0.3 message:0.3 "
-        "name:0.3 title:0.3"
-    ),
-)
-TOPIC: Final = Meaning(
-    "topic",
-    _words(
-        "query topic keyword keywords search term subject category interest theme q searchterm genre "
-        "field type item product"
-    ),
-    {Look.QUOTED: 0.55, Look.PHRASE: 0.35, Look.NAME: 0.4, Look.CODE: 0.25},
-    _after("about:0.35 on:0.25 for:0.3 of:0.2 regarding:0.4 search:0.2 find:0.15 related:0.3"),
-)
-NAMED: Final = Meaning(
-    "name",
-    frozenset(),
-    {Look.QUOTED: 0.6, Look.NAME: 0.5, Look.CODE: 0.25, Look.PHRASE: 0.18},
-    _after("of:0.2 for:0.18 in:0.05 by:0.1 named:0.4 called:0.4 titled:0.4 from:0.1 to:0.1 the:0.08"),
-)
-ORGANISATION: Final = Meaning(
-    "organisation",
-    _words(
-        "company organization organisation brand team league store shop restaurant hotel school "
-        "university museum "
-        "airline bank club tournament competition exchange platform theater theatre venue manufacturer "
-        "institution "
-        "event indexe"
-    ),
-    {Look.NAME: 0.5, Look.QUOTED: 0.45, Look.CODE: 0.35, Look.PHRASE: 0.18},
-    _after("of:0.18 for:0.15 at:0.25 in:0.12 from:0.15 by:0.1 on:0.15 against:0.2 the:0.05"),
-)
-THING: Final = Meaning(
-    "thing",
-    frozenset(),
-    {Look.QUOTED: 0.45, Look.NAME: 0.38, Look.CODE: 0.3, Look.PHRASE: 0.28, Look.FORMULA: 0.2},
-    _after(
-        "of:0.2 for:0.18 in:0.1 by:0.1 with:0.1 named:0.3 called:0.3 from:0.1 to:0.1 a:0.08 an:0.08 the:0.08"
-    ),
-)
-_ALL: Final = (ADDRESS, URL, PATH, FORMULA, CODE, PLACE, PERSON, ORGANISATION, TOPIC, TEXT)
+_MEANINGS: Final = {
+    kind.strip(): Meaning(
+        frozenset(named.split()), {Look(look): w for look, w in _weights(looks).items()}, _weights(after)
+    )
+    for kind, named, looks, after in (line.split("|") for line in _KINDS.splitlines())
+}
+ADDRESS, URL, PATH, FORMULA = (_MEANINGS[kind] for kind in ("address", "url", "path", "formula"))
+CODE, PLACE, TEXT, THING = (_MEANINGS[kind] for kind in ("code", "place", "text", "thing"))
 
 
 def meaning_of(parameter: Parameter) -> Meaning:
@@ -151,15 +65,14 @@ def meaning_of(parameter: Parameter) -> Meaning:
     for word in reversed(words):
         if word == "name" and len(words) > 1:
             continue
-        for meaning in _ALL:
+        for meaning in _MEANINGS.values():
             if word in meaning.named:
                 if meaning is ADDRESS and not parameter.says("email", "e-mail"):
                     continue
                 return meaning
-    for meaning, words in ((PLACE, ("location", "city", "country")), (PERSON, ("person", "name of the"))):
-        if parameter.says(*words) and meaning is PLACE:
-            return meaning
-    return NAMED if "name" in words else THING
+    if parameter.says("location", "city", "country"):
+        return PLACE
+    return THING
 
 
 def _name_words(parameter: Parameter) -> tuple[str, ...]:
