@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from router_agent.core.scanning import Said, Scanner, Wish
 from router_agent.core.untrusted import harmless, texts_of
+from router_agent.silences import with_silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,31 +201,10 @@ async def _timed(
     stream: AsyncIterator[str], scanner: Scanner, release_s: float
 ) -> AsyncGenerator[list[Said | Wish]]:
     """Scan a stream; an open bracket that waits too long for its end is let go."""
-    upcoming: asyncio.Task[str] | None = None
-    try:
-        while True:
-            upcoming = upcoming or asyncio.ensure_future(_next(stream))
-            if scanner.holds:
-                done, _ = await asyncio.wait({upcoming}, timeout=release_s)
-                if not done:
-                    yield scanner.release()
-                    continue
-            try:
-                chunk = await upcoming
-            except StopAsyncIteration:
-                yield scanner.finish()
-                return
-            finally:
-                upcoming = None
-            yield scanner.feed(chunk)
-    finally:
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait({upcoming})
-
-
-async def _next(stream: AsyncIterator[str]) -> str:
-    return await anext(stream)
+    async with aclosing(with_silences(stream, lambda: release_s if scanner.holds else None)) as chunks:
+        async for chunk in chunks:
+            yield scanner.release() if chunk is None else scanner.feed(chunk)
+    yield scanner.finish()
 
 
 async def _carried(

@@ -23,6 +23,7 @@ from router_agent.core.prompting import system_prompt
 from router_agent.harness import DEFAULT_LIMITS, ChatEvent, EventType, Limits, ReasoningModel, Turn, converse
 from router_agent.openapi import OPENAPI
 from router_agent.problems import Problem, problem_of, response_of
+from router_agent.silences import with_silences
 from schemas import NameRefused, check_topic
 
 _log: Final = logging.getLogger(__name__)
@@ -149,39 +150,19 @@ class _Events(StreamingResponse):
 async def _framed(conversation: AsyncGenerator[ChatEvent], heartbeat: float) -> AsyncGenerator[bytes]:
     """Write events for `text/event-stream`, each with an id; a comment where nothing happens for a while."""
     number = 0
-    upcoming: asyncio.Task[ChatEvent] | None = None
-    try:
-        while True:
-            upcoming = upcoming or asyncio.ensure_future(_next(conversation))
-            done, _ = await asyncio.wait({upcoming}, timeout=heartbeat)
-            if not done:
-                yield b": waiting\n\n"
-                continue
-            try:
-                event = upcoming.result()
-            except StopAsyncIteration:
-                return
-            finally:
-                upcoming = None
-            number += 1
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.type.encode(), orjson.dumps(event.data))
-    except Exception as error:  # noqa: BLE001 - the head is sent: a failure can only be an event
-        _log.exception("stream.failed", exc_info=error)
-        failure = {"type": "internal", "message": "Something went wrong here"}
-        yield b"id: %d\nevent: %s\ndata: %s\n\n" % (
-            number + 1,
-            EventType.ERROR.encode(),
-            orjson.dumps(failure),
-        )
-    finally:
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait({upcoming})
-        await conversation.aclose()
 
+    def framed(type: str, data: Any) -> bytes:
+        nonlocal number
+        number += 1
+        return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, type.encode(), orjson.dumps(data))
 
-async def _next(events: AsyncIterator[ChatEvent]) -> ChatEvent:
-    return await anext(events)
+    async with aclosing(conversation), aclosing(with_silences(conversation, lambda: heartbeat)) as events:
+        try:
+            async for event in events:
+                yield framed(event.type, event.data) if event is not None else b": waiting\n\n"
+        except Exception as error:  # noqa: BLE001 - the head is sent: a failure can only be an event
+            _log.exception("stream.failed", exc_info=error)
+            yield framed(EventType.ERROR, {"type": "internal", "message": "Something went wrong here"})
 
 
 def _topic(body: Mapping[str, Any]) -> str:
