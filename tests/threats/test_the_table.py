@@ -6,6 +6,9 @@ import ast
 import re
 from pathlib import Path
 
+from tests.bench.bars import BARS
+from tests.bench.cases import BY_NAME
+
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "threats.md"
 COUNT = 32
@@ -40,6 +43,17 @@ def test_each_threat_is_proved_by_a_module_of_its_name_or_waits_for_a_feature() 
             assert name.startswith(f"test_t{number:02}_"), f"{name} is in the row of T{number}"
             assert name in MODULES, f"T{number} names {name}, which is not there"
             assert claims(MODULES[name]), f"{name} has no test"
+
+
+def test_what_the_page_says_of_the_bench_is_measured_and_has_a_bar() -> None:
+    told = re.findall(r"in `make bench`: ([^|]*)", PAGE.read_text())
+    named = {name for text in told for name in re.findall(r"`([\w-]+)`", text)}
+
+    assert named == {"stalled", "calm", "joins1000"}
+    assert named <= BY_NAME.keys()
+    claims_of_bars = " ".join(bar.claim for bar in BARS)
+    assert "stalled: p99 of the others / without it" in claims_of_bars
+    assert "joins1000: seconds until all know all" in claims_of_bars
 
 
 def test_each_module_stands_in_the_table_and_names_its_threat() -> None:
