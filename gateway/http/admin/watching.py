@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from starlette.requests import Request
@@ -141,6 +142,8 @@ class Views:
             )
 
         page = await asyncio.to_thread(self._audit.read, is_wanted, query.limit(), before)
+        if not admin.acts_in(None):
+            page = replace(page, acts=[_in_sight(one, admin) for one in page.acts])
         return answer(audit_answer(page))
 
     async def _live(self, admin: Admin) -> Live:
@@ -169,6 +172,14 @@ class Views:
         except AuditUnavailable:
             return []
         return [one for one in page.acts if one.outcome != "refused"]
+
+
+def _in_sight(one: AuditedAct, admin: Admin) -> AuditedAct:
+    """Return an act in one of an admin's topics, without what another admin saw of a participant's token."""
+    if one.act.who == admin.id:
+        return one
+    hidden = ("oldCapabilities", "newCapabilities")
+    return replace(one, result={name: value for name, value in one.result.items() if name not in hidden})
 
 
 def _topics_by_participant(live: Live) -> dict[str, list[str]]:

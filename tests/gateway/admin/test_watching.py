@@ -96,6 +96,22 @@ async def test_of_a_strangers_token_an_admin_of_some_topics_sees_what_it_could_h
 
 
 @spec("mcpx admin topics of the token")
+async def test_of_anothers_act_in_its_topic_such_an_admin_reads_what_was_done_and_nothing_of_the_token(
+    gateway: GatewayUnderTest,
+) -> None:
+    await gateway.join("eve", TOOLS, "chat", topic="dev")
+    lou = gateway.admin("lou", ["chat", "mcp/request:resources/*"], topics=["ops"])
+    await gateway.change("eve", {"add": ["mcp/request:resources/read"]}, topic="ops", by=gateway.admin("ann"))
+
+    (by_lou,) = (await gateway.get("/admin/audit", by=lou)).json()["acts"]
+    (by_ann,) = (await gateway.get("/admin/audit")).json()["acts"]
+
+    assert by_lou["result"] == {"changed": True}
+    assert by_lou["facts"]["add"] == ["mcp/request:resources/read"]
+    assert by_ann["result"]["newCapabilities"] == [TOOLS, "chat", "mcp/request:resources/read"]
+
+
+@spec("mcpx admin topics of the token")
 async def test_what_a_participant_holds_in_an_admins_topic_is_shown_whole(gateway: GatewayUnderTest) -> None:
     await gateway.join("eve", TOOLS, "chat", topic="ops")
     await gateway.join("eve", "mcp/request:prompts/*", topic="dev")
