@@ -388,6 +388,7 @@ class Listening:
         page_size = 0
         while self._heard.get(replica.topic) is replica:
             position = replica.position
+            replica.asking()
             facts, page = await session.link.ask_all(
                 [
                     ["HMGET", state, "epoch", "seq", "last"],

@@ -41,6 +41,8 @@ class Replica:
         """The Redis process that the order was last compared with."""
         self._numbers: dict[str, int] = {}
         self._held: deque[tuple[str, int, Batch]] = deque()
+        self._answered_for = 0
+        """How many of them were held when Redis was last asked what it has."""
 
     def begin(self, epoch: str, position: int, last: str, numbers: dict[str, int], run_id: str) -> None:
         """Start from a snapshot; what was heard meanwhile stays held until `resume`."""
@@ -97,21 +99,44 @@ class Replica:
             raise OrderBroken("what a node said once was said again")
         yield from self._tell(first, batch)
 
+    def asking(self) -> None:
+        """Redis is being asked what it has: whatever was published until now stands in its answer."""
+        self._answered_for = len(self._held)
+
     def resume(self) -> Iterator[tuple[int, Entry]]:
-        """Nothing is missing up to what is held: tell that and be live, or find the next gap."""
+        """
+        Nothing is missing up to what Redis has: tell what is held and be live, or find the next gap.
+
+        Raises:
+            Forged: some of it was said by no node; the rest has been told.
+        """
         self.is_live = True
         held, self._held = self._held, deque()
-        for epoch, first, batch in held:
-            yield from self.take(epoch, first, batch)
+        answered_for, self._answered_for = self._answered_for, 0
+        has_forged = False
+        for nth, (epoch, first, batch) in enumerate(held):
+            # A batch is published when it stands in the stream. One that lies beyond an answer for which it
+            # was not too late never stood there, and nothing will ever fill the gap before it.
+            if nth < answered_for and epoch == self.epoch and first > self.position + 1:
+                has_forged = True
+                continue
+            try:
+                yield from self.take(epoch, first, batch)
+            except Forged:
+                has_forged = True
+        if has_forged:
+            raise Forged
 
     def pause(self) -> None:
         """The link is gone: what comes next may have a gap before it."""
         self.is_live = False
         self._held.clear()
+        self._answered_for = 0
 
     def _hold(self, epoch: str, first: int, batch: Batch) -> None:
         if len(self._held) == _HELD_BATCHES:
             self._held.popleft()
+            self._answered_for = max(0, self._answered_for - 1)
         self._held.append((epoch, first, batch))
 
     def _is_new(self, batch: Batch) -> bool:

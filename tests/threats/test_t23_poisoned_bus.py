@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from capabilities import Key, issue_token
+from gateway.broker.redis_keys import Keys
 from tests.conformance.topic_under_test import TopicUnderTest, listening
 from tests.gateway_process import AUDIENCE, ISSUER, GatewayProcess
 from tests.redis_server import RedisServer
@@ -43,30 +44,32 @@ async def publish(redis: Redis, channel: str, message: bytes) -> None:
         await redis.execute_command(command, channel, message)  # type: ignore[no-untyped-call]  # redis-py's
 
 
-def forged(random: Random, said: list[bytes]) -> bytes:
-    """One message that no node has signed, or not so, or not now."""
+def forged(random: Random, said: list[bytes], epoch: bytes, place: int) -> bytes:
+    """One message that no node has signed, or not so, or not now; the next belongs to `place`."""
     message = random.choice(said)
-    epoch, first, node, number, seal, payload = message.split(b" ", 5)
-    ahead = b"%d" % (int(first) + random.randrange(1, 50))
+    then, _, node, number, seal, payload = message.split(b" ", 5)
+    there = b"%d" % (place + random.choice((0, 0, 0, 1, 20)))
+    newer = b"%d" % (int(number) + random.randrange(1, 1 << 30))
+    lie = payload.replace(b"genuine", b"forged!")
     match random.randrange(9):
         case 0:
             return message
         case 1:
-            return b" ".join((epoch, ahead, node, number, seal, payload))
+            return b" ".join((then, there, node, number, seal, payload))
         case 2:
-            return b" ".join((epoch, ahead, node, b"%d" % (int(number) + 1), seal, payload))
+            return b" ".join((epoch, there, node, newer, seal, payload))
         case 3:
-            return b" ".join((epoch, ahead, b"othernode", number, seal, payload))
+            return b" ".join((epoch, there, b"othernode", newer, seal, payload))
         case 4:
-            return b" ".join((epoch, ahead, node, number, b"0" * 64, payload.replace(b"genuine", b"forged!")))
+            return b" ".join((epoch, there, node, newer, b"0" * 64, lie))
         case 5:
-            return b" ".join((epoch, ahead, node, number, b"-", payload.replace(b"genuine", b"forged!")))
+            return b" ".join((epoch, there, node, newer, b"-", lie))
         case 6:
             at = random.randrange(len(message))
             return message[:at] + bytes((message[at] ^ (1 << random.randrange(8)),)) + message[at + 1 :]
         case 7:
             entries = msgspec.msgpack.encode([["joined", {"connection": "x/1", "participant": "ghost"}]])
-            return b" ".join((epoch, ahead, node, b"9999", seal, entries))
+            return b" ".join((epoch, there, node, newer, seal, entries))
         case _:
             return random.randbytes(random.randrange(200))
 
@@ -115,13 +118,16 @@ async def test_of_a_thousand_forged_bus_messages_none_is_delivered(
     random = Random(23)
     async with node() as one, node() as two, Redis.from_url(redis_server.url) as redis:
         ops = TopicUnderTest(one)
-        channel = f"{redis_prefix}{{t:{ops.name}}}:order"
+        keys = Keys(redis_prefix)
+        channel, state = keys.channel(ops.name), keys.of(ops.name)[0]
         listeners = [Listener(ops, "bob", one), Listener(ops, "eve", two)]
         listening_tasks = [asyncio.create_task(one.listen()) for one in listeners]
         async with ops.join("ann", "chat") as ann, listening(ann):
             said = await genuine(redis, channel, ops, ann, 5)
-        for _ in range(1_000):
-            await publish(redis, channel, forged(random, said))
+            for _ in range(1_000):
+                facts: Any = await redis.hmget(state, "epoch", "seq")
+                epoch, place = facts[0] or b"e", int(facts[1] or 0) + 1
+                await publish(redis, channel, forged(random, said, epoch, place))
         async with asyncio.timeout(30):
             while not await spoken(ops, "after"):  # the topic is entered anew
                 pass
@@ -140,24 +146,50 @@ async def test_of_a_thousand_forged_bus_messages_none_is_delivered(
 
 
 @pytest.mark.redis
+@pytest.mark.xfail(reason="a seal does not name the life of the topic for which it was made", strict=True)
+async def test_what_was_said_in_an_earlier_life_of_a_topic_cannot_be_said_again_in_this_one(
+    node: Starting, redis_server: RedisServer, redis_prefix: str
+) -> None:
+    async with node() as one, node() as two, Redis.from_url(redis_server.url) as redis:
+        ops, keys = TopicUnderTest(one), Keys(redis_prefix)
+        channel, state = keys.channel(ops.name), keys.of(ops.name)[0]
+        async with ops.join("ann", "chat", gateway=two) as ann, listening(ann):
+            (said,) = await genuine(redis, channel, ops, ann, 1)
+        async with asyncio.timeout(5):
+            while await redis.exists(state):  # noqa: ASYNC110 - the topic is left unannounced
+                await asyncio.sleep(0.01)
+        async with ops.join("bob", "chat") as bob:
+            facts: Any = await redis.hmget(state, "epoch", "seq")
+            again = said.split(b" ", 2)[2]
+            await publish(redis, channel, b" ".join((facts[0], b"%d" % (int(facts[1]) + 1), again)))
+            await bob.send("chat", {"text": "after"})
+            heard = [(await bob.next_of("chat"))["payload"]["text"]]
+
+    assert heard == ["after"]
+
+
+@pytest.mark.redis
 async def test_what_was_forged_into_the_stored_order_is_not_delivered_to_who_reads_it_after_a_gap(
     node: Starting, redis_server: RedisServer, redis_prefix: str
 ) -> None:
     async with node() as one, node() as two, Redis.from_url(redis_server.url) as redis:
         ops = TopicUnderTest(one)
-        tag = f"{redis_prefix}{{t:{ops.name}}}:"
+        keys = Keys(redis_prefix)
+        channel, stream = keys.channel(ops.name), keys.of(ops.name)[1]
         bob = Listener(ops, "bob", two)
         hearing = asyncio.create_task(bob.listen())
         await bob.is_in.wait()
         async with ops.join("ann", "chat") as ann, listening(ann):
-            (said,) = await genuine(redis, f"{tag}order", ops, ann, 1)
-            epoch, first, stored = said.split(b" ", 2)
-            newest: Any = await redis.xrevrange(f"{tag}stream", count=1)
-            fields = {name: value.replace(b"genuine", b"forged!") for name, value in newest[0][1].items()}
-            assert fields != newest[0][1]
-            await redis.xadd(f"{tag}stream", fields)
+            (said,) = await genuine(redis, channel, ops, ann, 1)
+            epoch, _, node_id, number, seal, payload = said.split(b" ", 5)
+            lie = payload.replace(b"genuine", b"forged!")
+            assert lie != payload
+            newest: Any = await redis.xrevrange(stream, count=1)
+            place = int(newest[0][0].partition(b"-")[0]) + 1
+            stored = b" ".join((node_id, b"%d" % (int(number) + 1), seal, lie))
+            await redis.xadd(stream, {b"b": stored}, id=f"{place}-0")
             # A batch from far ahead makes every node read the order again.
-            await publish(redis, f"{tag}order", b" ".join((epoch, b"%d" % (int(first) + 9), stored)))
+            await publish(redis, channel, b" ".join((epoch, b"%d" % (place + 9), stored)))
         await spoken(ops, "after")  # refused while the forged entry stands there, or let in: each is safe
         hearing.cancel()
         await asyncio.gather(hearing, return_exceptions=True)

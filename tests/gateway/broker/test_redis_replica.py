@@ -83,6 +83,21 @@ def test_a_batch_said_again_at_a_new_place_is_no_news() -> None:
     assert replica.position == 1
 
 
+def test_a_batch_from_beyond_what_redis_has_is_not_waited_for_and_what_came_since_is_told() -> None:
+    replica = begun()
+    ((first, batch),) = order_of([1])
+    assert list(replica.take(EPOCH, 9, Batch("n1", 7, batch.entries))) == []
+    replica.asking()
+    assert list(replica.take(EPOCH, first, batch)) == []
+
+    with pytest.raises(Forged):
+        list(replica.resume())
+
+    assert replica.position == 1
+    assert replica.is_live
+    assert [position for position, _ in replica.take(EPOCH, 2, Batch("n1", 2, batch.entries))] == [2]
+
+
 @pytest.mark.parametrize(
     ("facts", "held", "run_id"),
     [
