@@ -26,8 +26,9 @@ from tests.redis_groups import (
     client_of,
     running_cluster,
     running_sentinels,
+    wait_until,
 )
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, free_port
 from tests.requirements import spec
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
@@ -93,6 +94,85 @@ async def test_a_master_that_hands_over_is_left_though_it_still_says_yes(sentine
         async with asyncio.timeout(RESUMED_S):
             await _go_on_at(sentinels.replica, talk)
         await _see_nothing_doubled(talk)
+
+
+@spec("mcpx delivery broker dies")
+async def test_what_a_failover_loses_is_told_to_everybody_who_heard_it(sentinels: Sentinels) -> None:
+    async with two_nodes(sentinels.url) as nodes:
+        first, second = nodes
+        for node in nodes:
+            await node.enter("ops")
+        alice = await first.join("alice")
+        first.say(alice, "kept")
+        await second.until_said("kept")
+        await _in_step(sentinels)
+        # Nobody has told the replica of what comes now, and everybody is told yes.
+        client_of(sentinels.replica.port).replicaof("127.0.0.1", free_port())
+        first.say(alice, "lost")
+        for node in nodes:
+            await node.until_said("lost")
+        sentinels.master.kill()
+        for node in nodes:
+            await node.until(lambda node=node: node.lost_topics == ["ops"], FAILED_OVER_S)
+
+        async with asyncio.timeout(RESUMED_S):
+            while not all(_is_on(sentinels.replica, node) for node in nodes):  # noqa: ASYNC110 - unannounced
+                await asyncio.sleep(0.05)
+        for node in nodes:
+            await node.enter("ops")
+        alice = await first.join("alice")
+        first.say(alice, "after")
+        for node in nodes:
+            await node.until_said("after")
+            assert node.said() == ["after"]
+        assert b"lost" not in _stream_of(sentinels.replica), "else nothing was lost"
+
+
+@spec("mcpx delivery broker dies")
+async def test_with_a_replica_that_must_have_it_nothing_is_accepted_without_one(sentinels: Sentinels) -> None:
+    client_of(sentinels.master.port).config_set("min-replicas-to-write", 1)
+    async with two_nodes(sentinels.url) as nodes:
+        first, second = nodes
+        for node in nodes:
+            await node.enter("ops")
+        alice = await first.join("alice")
+        first.say(alice, "kept")
+        await second.until_said("kept")
+        await _in_step(sentinels)
+        client_of(sentinels.replica.port).replicaof("127.0.0.1", free_port())
+        await asyncio.to_thread(_wait_without_replica, sentinels.master)
+        first.say(alice, "refused")
+        await first.until(lambda: bool(first.not_taken))
+        sentinels.master.kill()
+        async with asyncio.timeout(FAILED_OVER_S):
+            while not all(_is_on(sentinels.replica, node) for node in nodes):  # noqa: ASYNC110 - unannounced
+                await asyncio.sleep(0.05)
+        client_of(sentinels.replica.port).config_set("min-replicas-to-write", 0)
+        async with asyncio.timeout(RESUMED_S):
+            while "after" not in second.said():
+                first.say(alice, "after")
+                await asyncio.sleep(0.05)
+
+        assert first.lost_topics == second.lost_topics == []
+        assert "refused" not in second.said()
+        assert second.said()[0] == "kept"
+
+
+FAILED_OVER_S = 20.0
+"""From the death of a master to the next, whose replica had lost sight of it."""
+
+
+async def _in_step(sentinels: Sentinels) -> None:
+    """Wait until the replica has all that the master has."""
+    await asyncio.to_thread(client_of(sentinels.master.port).wait, 1, 5000)
+
+
+def _wait_without_replica(master: RedisServer) -> None:
+    wait_until(lambda: client_of(master.port).info("replication")["connected_slaves"] == 0, "no replica")
+
+
+def _stream_of(server: RedisServer) -> bytes:
+    return repr(client_of(server.port).xrange(Keys("mcpx:").of("ops")[1])).encode()
 
 
 async def _go_on_at(server: RedisServer, talk: Talk) -> None:
