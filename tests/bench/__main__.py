@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from tests.bench import bars, hot_paths, machine, plot, quick, tables, tokens, workshop
+from tests.bench import bars, hot_paths, machine, plot, quick, routing, tables, tokens, workshop
 from tests.bench.cases import BY_NAME, CASES, Case
 from tests.bench.results import Results, Row
 from tests.bench.rounds import measure
@@ -69,6 +69,14 @@ def _full(options: argparse.Namespace) -> int:
     print(tables.as_text(results))
     print("\n" + tables.bars_as_text(bars.judge(results)))
     _publish(results)
+    return _routes(options)
+
+
+def _routes(options: argparse.Namespace) -> int:
+    results = Results(list(routing.measure()))
+    print(f"\nA route, ms\n{routing.as_markdown(results)}")
+    if options.docs:
+        routing.publish(PAGE, results)
     return 0
 
 
@@ -173,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     full = commands.add_parser("full", help="measure everything, and put the results into docs/")
     full.add_argument("--rounds", type=int, default=5)
     full.add_argument("--seconds", type=float, default=0.7)
-    full.set_defaults(act=_full)
+    full.set_defaults(act=_full, docs=True)
 
     short = commands.add_parser("quick", help="a minute: fail when the gateway fell far behind C")
     short.add_argument("--rounds", type=int, default=quick.ROUNDS)
@@ -189,6 +197,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("results", nargs="?", type=Path, default=FULL)
     report.add_argument("--docs", action="store_true", help="put them and the picture into docs/ instead")
     report.set_defaults(act=_report)
+
+    routes = commands.add_parser("routes", help="time the router alone")
+    routes.add_argument("--docs", action="store_true", help="put the times into docs/, too")
+    routes.set_defaults(act=_routes)
 
     commands.add_parser("hot-paths", help="time the core alone").set_defaults(act=_hot_paths)
     commands.add_parser("list", help="list cases and servers").set_defaults(act=_list)
