@@ -1,4 +1,4 @@
-"""How long the router takes for an intent: by words, with the encoder that ships, among few tools and many."""
+"""How long the router takes for an intent: by words, with an encoder that ships, among few tools and many."""
 
 from __future__ import annotations
 
