@@ -47,6 +47,12 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert SECRET not in repr(settings)
 
 
+def test_what_the_command_line_and_the_router_read_is_passed_over() -> None:
+    others = {"MCPX_TOKEN": "x", "MCPX_URL": "x", "MCPX_ROUTER_STRATEGY": "cascade"}
+
+    assert Settings.read(others) == Settings.read({})
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "why"),
     [
