@@ -36,9 +36,14 @@ async def ops(gateway: GatewayProcess) -> AsyncIterator[TopicUnderTest]:
 @pytest.fixture
 def node(redis_server: RedisServer, redis_prefix: str) -> Starting:
     """Start a node; all that a test starts share topics over one Redis."""
-    env = {"MCPX_REDIS_PREFIX": redis_prefix, "MCPX_RATE_LIMIT": "100000:100000", "MCPX_LOG_FORMAT": "json"}
+    env = {
+        "MCPX_REDIS_URL": redis_server.url,
+        "MCPX_REDIS_PREFIX": redis_prefix,
+        "MCPX_RATE_LIMIT": "100000:100000",
+        "MCPX_LOG_FORMAT": "json",
+    }
 
     def start(**settings: str) -> AbstractAsyncContextManager[GatewayProcess]:
-        return running_gateway("--redis", redis_server.url, env={**env, **settings})
+        return running_gateway(env={**env, **settings})
 
     return start

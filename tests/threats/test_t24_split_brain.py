@@ -8,6 +8,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.conformance.topic_under_test import Seat, TopicUnderTest, listening
+from tests.faults.fault_proxy import fault_proxy
+from tests.redis_server import RedisServer
 from tests.threats.conftest import Starting
 
 ROUNDS = 8
@@ -26,9 +28,11 @@ async def flood(seat: Seat) -> None:
 @pytest.mark.redis
 @pytest.mark.parametrize("how", ["revocation", "removal"])
 async def test_nothing_of_one_who_floods_on_b_is_delivered_after_a_has_answered(
-    node: Starting, how: str
+    node: Starting, redis_server: RedisServer, how: str
 ) -> None:
-    async with node() as a, node() as b:
+    async with fault_proxy(redis_server.port) as link, node() as a, node(MCPX_REDIS_URL=link.url) as b:
+        # What b judged by the old rights is still on its way to Redis when a answers.
+        link.delay(0.02, 0.02, "up")
         ops = TopicUnderTest(a)
         async with (
             ops.conducted(),
