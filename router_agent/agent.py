@@ -14,12 +14,11 @@ from participants import Approver, Chat, Participant, ParticipantError
 from router_agent.asking import Questions, Utterance
 from router_agent.authority import Way, in_view
 from router_agent.core import Answer, Decision, Route, clean
-from router_agent.core.addressing import wishes_in
 from router_agent.core.clauses import is_wish
 from router_agent.core.directory import Directory
 from router_agent.core.explaining import explained, quoted, told
 from router_agent.core.limits import Allowance
-from router_agent.core.scanning import intents_in
+from router_agent.core.scanning import intents_in, wishes_in
 from router_agent.core.untrusted import harmless
 from router_agent.errors import IntentRefused
 from router_agent.executing import Step, carry_out

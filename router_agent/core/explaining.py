@@ -1,4 +1,4 @@
-"""Tells people what the router does: the tool, each value and where it comes from, how sure it is."""
+"""Tells people what the router does, each value and where it comes from; and asks for what is missing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from router_agent.core.filling import Evidence
+from router_agent.core.language.words import parts_of
+from router_agent.core.parameters import Parameter
 from router_agent.core.routes import Call, Decision, Route
 from router_agent.core.untrusted import clean, harmless, texts_of
 
 LONGEST_VALUE: Final = 120
 LONGEST_RESULT: Final = 1_500
+LONGEST_ABOUT: Final = 140
+"""Characters of a parameter's description in a question."""
 
 
 def explained(route: Route) -> str:
@@ -59,6 +63,18 @@ def quoted(result: Mapping[str, Any]) -> str:
         text = f"{text[:LONGEST_RESULT]}… ({len(text)} characters)"
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return f"{fence}\n{harmless(text)}\n{fence}"
+
+
+def question_for(parameter: Parameter) -> str:
+    """Return one question; the description in it is cleaned, cut, and still a stranger's words."""
+    name = " ".join(parts_of(parameter.name)) or parameter.name
+    told = clean(re.split(r"(?<=[a-z)])\.(?:\s|$)", parameter.description)[0], LONGEST_ABOUT).rstrip(".")
+    about = f" ({told[0].lower() + told[1:]})" if told and told.lower() != name else ""
+    if parameter.choices:
+        shown = ", ".join(clean(str(one), 40) for one in parameter.choices[:6])
+        more = ", …" if len(parameter.choices) > 6 else ""
+        return f"Which {name}{about}: {shown}{more}?"
+    return f"Which {name}{about}?"
 
 
 def _told_call(call: Call) -> dict[str, Any]:

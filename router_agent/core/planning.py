@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from router_agent.core.encoder import Encoder
+from router_agent.core.explaining import question_for
 from router_agent.core.filling import Filled, fill
 from router_agent.core.gate import Gate, features_of
 from router_agent.core.intents import Intent
-from router_agent.core.questions import question_for
 from router_agent.core.routes import Alternative, Call, Missing
 from router_agent.core.selector import Selected, select
 from router_agent.core.tools import Catalogue

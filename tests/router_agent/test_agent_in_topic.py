@@ -10,9 +10,9 @@ from participants import Chat, ParticipantError, Presence, ProposalSeen, Request
 from router_agent.agent import report_of
 from router_agent.authority import Way
 from router_agent.core import Call, Decision, Route
-from router_agent.core.addressing import wishes_in
 from router_agent.core.explaining import explained
 from router_agent.core.limits import Allowance
+from router_agent.core.scanning import wishes_in
 from router_agent.executing import Step
 from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import DELETE, READ, WEATHER, tool
@@ -121,7 +121,7 @@ async def test_a_parameters_name_never_speaks_for_its_asker(topic: OneTopic) -> 
         await ann.chat("router: read a text file")
         await said_by(events, "router")
         await ann.chat("router: notes/today.txt")
-        while "answered" not in await said_by(events, "router"):
+        while "answered:" not in await said_by(events, "router"):
             pass
 
         assert server.done == [("read_file", {name: "notes/today.txt"})]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+
+import orjson
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
@@ -87,7 +88,7 @@ def _parsed(text: str) -> Any:
         re.sub(r"([\[,]\s*)([A-Za-z_][\w .-]*?)(\s*(?=[\],]))", r'\1"\2"\3', text),
     ):
         try:
-            return json.loads(attempt)
+            return orjson.loads(attempt)  # nothing that is no JSON, such as NaN
         except ValueError:
             continue
     return None
