@@ -15,9 +15,10 @@ async def intend(url: str, topic: str, token: str, intent: str) -> str:
         told = outcome.result["structuredContent"]
         if "error" in told:
             return f"not now: {told['error']['message']}"
-        if not told["steps"]:
-            return str(told["route"]["question"] or told["route"]["reason"])
-        return "\n".join(f"{step['tool']}: {step.get('result') or step['error']}" for step in told["steps"])
+        said = [f"{step['tool']}: {step.get('result') or step['error']}" for step in told["steps"]]
+        if told["route"]["question"]:
+            said.append(told["route"]["question"])
+        return "\n".join(said or [told["route"]["reason"]])
 
 
 if __name__ == "__main__":

@@ -115,3 +115,9 @@ async def test_who_says_what_they_want_is_served_by_a_router() -> None:
 
             assert "HELLO" in said
         thinker.close()
+
+
+async def test_a_server_of_the_demonstration_answers_any_client() -> None:
+    async with asyncio.timeout(30):
+        assert "sunny, 20 °C in San Francisco" in await example("domain").weather("San Francisco")
+        assert "has no 'Atlantis'" in await example("domain").weather("Atlantis")
