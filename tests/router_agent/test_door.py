@@ -136,7 +136,7 @@ async def test_whatever_the_door_is_asked_it_answers_as_it_says() -> None:
         for operation, mode in itertools.product(operations, schemathesis.GenerationMode):
 
             @given(case=operation.as_strategy(generation_mode=mode))
-            @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
             def ask(case: schemathesis.Case[Any]) -> None:
                 case.call_and_validate(checks=CHECKS, headers=headers)
 

@@ -53,9 +53,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that books desks, and an adapter of it that sets lamps."""
     folder = tmp_path_factory.mktemp("trained")
     desks = [lesson(NEAR, DESK, who="ada"), lesson(MADE_UP, DESK, who="bob")]
-    weights = train_whole(SHAPE, random_weights(SHAPE, 1), desks, steps=30)
+    weights = train_whole(SHAPE, random_weights(SHAPE, 1), desks, steps=40)
     export_gemma(folder / "desks.gguf", SHAPE, weights)
-    lamps = train_adapter(SHAPE, weights, [lesson(DARK, LAMP, room="kitchen")], steps=25, seed=2)
+    lamps = train_adapter(SHAPE, weights, [lesson(DARK, LAMP, room="kitchen")], steps=35, seed=2)
     export_adapter(folder / "lamps.gguf", lamps, alpha=16.0)
     return folder
 
