@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.weighing import weighed
 from router_agent.core.intents import Intent, Look
 from router_agent.core.language.amounts import Number, plain
 from router_agent.core.parameters import Parameter
@@ -59,12 +60,7 @@ def numbers_for(
     for number in usable:
         score = _score(parameter, number, intent, cues)
         if reading is not None:
-            read = sum(
-                span.probability
-                for span in reading.spans
-                if span.start < number.unit_end and number.start < span.end
-            )
-            score = 0.65 * score + 0.4 * read
+            score = weighed(score, number.start, number.end, reading)
         value = as_number(number, parameter)
         if value is not None:
             yield Candidate(value, min(1.0, max(0.0, score)), number.start, number.end, "number")

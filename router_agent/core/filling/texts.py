@@ -21,6 +21,7 @@ from router_agent.core.filling.meanings import (
 )
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
+from router_agent.core.filling.weighing import ALONE, weighed
 from router_agent.core.intents import Intent, Look, Phrase
 from router_agent.core.language.stems import stem
 from router_agent.core.language.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES, UNITS
@@ -37,7 +38,7 @@ def texts_for(
         yield from _moments(parameter, intent, cues, reading)
         if wants_day(parameter) or wants_time(parameter):
             if reading is not None:
-                yield from _pointed(parameter, intent, reading, 0.75)
+                yield from _pointed(parameter, intent, reading)
             return
     if parameter.named("currency", "currencies") or parameter.says("currency code"):
         yield from _currencies(parameter, intent, cues)
@@ -50,12 +51,9 @@ def texts_for(
     if reading is None:
         yield from guesses
         return
-    pointed = list(_pointed(parameter, intent, reading, 1.0))
     for guess in guesses:
-        read = sum(one.score for one in pointed if (one.start, one.end) == (guess.start, guess.end))
-        yield replace(guess, score=min(0.98, 0.65 * guess.score + 0.45 * read))
-    for one in pointed:
-        yield replace(one, score=0.75 * one.score)
+        yield replace(guess, score=weighed(guess.score, guess.start, guess.end, reading))
+    yield from _pointed(parameter, intent, reading)
 
 
 def _moments(
@@ -74,10 +72,7 @@ def _moments(
             + _edge(parameter, intent, moment.start)
         )
         if reading is not None:
-            read = sum(
-                one.probability for one in reading.spans if one.start < moment.end and moment.start < one.end
-            )
-            score = 0.5 * score + 0.5 * read
+            score = weighed(score, moment.start, moment.end, reading)
         if wants_day(parameter) and moment.date is None:
             score -= 0.1  # "this Saturday, 2023-09-30": the one that is whole
         # one moment may hold the day of one parameter and the time of another
@@ -135,14 +130,12 @@ def _currencies(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
             )
 
 
-def _pointed(
-    parameter: Parameter, intent: Intent, reading: SlotReading, weight: float
-) -> Iterator[Candidate]:
+def _pointed(parameter: Parameter, intent: Intent, reading: SlotReading) -> Iterator[Candidate]:
     for span in reading.spans:
         start, end = _snapped(intent, span.start, span.end)
         if start < end:
             value = notate(intent.text[start:end], parameter)
-            yield Candidate(value, weight * span.probability, start, end, "pointer")
+            yield Candidate(value, ALONE * span.probability, start, end, "pointer")
 
 
 def _snapped(intent: Intent, start: int, end: int) -> tuple[int, int]:

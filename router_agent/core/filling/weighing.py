@@ -1,0 +1,30 @@
+"""How a rule's guess and what an encoder reads count together: fitted on requests held back from training."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from router_agent.models.reading import SlotReading
+
+GUESS: Final = 0.6
+"""What a rule's score counts where there is an encoder as well."""
+READ: Final = 0.5
+"""What the probability of just these words counts."""
+PARTLY: Final = 0.3
+"""How much of that other words count that overlap them: "the Lisbon area" for "Lisbon"."""
+ALONE: Final = 0.9
+"""What a place counts that an encoder points at and no rule knows."""
+DOUBT: Final = 0.5
+"""How much is taken off what rules found where an encoder is sure that nothing was said."""
+
+
+def weighed(guess: float, start: int, end: int, reading: SlotReading) -> float:
+    """Return the score, 0 to 0.98, of the words at `start` to `end` that a rule scored `guess`."""
+    exact = partly = 0.0
+    for span in reading.spans:
+        if (span.start, span.end) == (start, end):
+            exact += span.probability
+        elif span.start < end and start < span.end:
+            partly += span.probability
+    score = GUESS * guess + READ * (exact + PARTLY * partly)
+    return max(0.0, min(0.98, score * (1 - DOUBT * reading.absent)))
