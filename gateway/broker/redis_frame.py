@@ -3,9 +3,9 @@ What nodes say to each other over Redis, and who may have said it.
 
 A batch is stored and published as `NODE NUMBER SEAL PAYLOAD`; published, it has
 `EPOCH FIRST ` before it, from which a receiver sees a gap in one number. The
-seal is an HMAC over topic, node, number and payload, so that who can reach
-Redis but lacks the key cannot speak for a node; numbers rise, so that what was
-said once cannot be said again.
+seal is an HMAC over topic, epoch, node, number and payload, so that who can
+reach Redis but lacks the key cannot speak for a node; numbers rise within a
+life of the topic, so that what was said once cannot be said again.
 """
 
 from __future__ import annotations
@@ -78,24 +78,30 @@ class Seal:
     def _is_ours(self, seal: bytes, *parts: bytes) -> bool:
         return not self._keys or any(hmac.compare_digest(seal, _sign(key, *parts)) for key in self._keys)
 
-    def close(self, topic: str, node: str, number: int, entries: Sequence[Entry]) -> bytes:
-        """Return a batch as it is stored."""
+    def close(self, topic: str, epoch: str, node: str, number: int, entries: Sequence[Entry]) -> bytes:
+        """Return a batch as it is stored; without an epoch whoever says it does not hear the topic."""
         payload, who, nth = _encode(entries), node.encode(), b"%d" % number
-        seal = _sign(self._keys[0], topic.encode(), who, nth, payload) if self._keys else b"-"
+        parts = (topic.encode(), epoch.encode(), who, nth, payload)
+        seal = _sign(self._keys[0], *parts) if self._keys else b"-"
         return b" ".join((who, nth, seal, payload))
 
-    def open(self, topic: str, stored: bytes) -> Batch:
+    def open(self, topic: str, epoch: str, stored: bytes) -> Batch:
         """
-        Read a stored batch.
+        Read a batch stored in one life of a topic.
 
         Raises:
             Forged: the seal is not right, or it is no batch.
         """
         try:
             node, number, seal, payload = stored.split(b" ", 3)
-            if not self._is_ours(seal, topic.encode(), node, number, payload):
+            parts = (node, number, payload)
+            is_of_this_life = self._is_ours(seal, topic.encode(), epoch.encode(), *parts)
+            if not is_of_this_life and not self._is_ours(seal, topic.encode(), b"", *parts):
                 raise Forged
-            return Batch(node.decode(), int(number), _entries.decode(payload))
+            entries = _entries.decode(payload)
+            if not is_of_this_life and any(isinstance(entry, Joined | Relayed) for entry in entries):
+                raise Forged  # only those who hear a topic say these
+            return Batch(node.decode(), int(number), entries)
         except (ValueError, msgspec.MsgspecError) as error:
             raise Forged from error
 
@@ -108,7 +114,7 @@ class Seal:
         """
         try:
             epoch, first, stored = message.split(b" ", 2)
-            return epoch.decode(), int(first), self.open(topic, stored)
+            return epoch.decode(), int(first), self.open(topic, epoch.decode(), stored)
         except ValueError as error:
             raise Forged from error
 

@@ -114,7 +114,9 @@ class Line:
             meta = Meta.of(entries, [item.draft for item in items if item.draft is not None])
         else:
             replica = None
-        self.sent = Sent(items, number, replica, meta, seal.close(self.topic, node, number, entries))
+        epoch = replica.epoch if replica is not None else ""
+        body = seal.close(self.topic, epoch, node, number, entries)
+        self.sent = Sent(items, number, replica, meta, body)
         return self.sent
 
     def take_drafts(self) -> list[Item]:

@@ -412,7 +412,7 @@ class Listening:
         if self._heard.get(replica.topic) is not replica:
             return
         try:
-            batch = self._seal.open(replica.topic, stored)
+            batch = self._seal.open(replica.topic, replica.epoch, stored)
         except Forged as error:
             raise OrderBroken("the stream holds what no node of this gateway wrote") from error
         for position, entry in replica.fill(last, batch):

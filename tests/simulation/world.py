@@ -113,7 +113,9 @@ class World:
 
     def _note_batch(self, stream: bytes, stored: bytes) -> None:
         topic = self._topic_of[stream]
-        self.note_appended(topic, self._seal.open(topic, stored).entries)
+        state = self.redis.data.find(stream.removesuffix(b"stream") + b"state")
+        batch = self._seal.open(topic, state[b"epoch"].decode(), stored)
+        self.note_appended(topic, batch.entries)
 
     def note_appended(self, topic: str, entries: Sequence[Entry]) -> None:
         """Say what was appended."""

@@ -146,7 +146,6 @@ async def test_of_a_thousand_forged_bus_messages_none_is_delivered(
 
 
 @pytest.mark.redis
-@pytest.mark.xfail(reason="a seal does not name the life of the topic for which it was made", strict=True)
 async def test_what_was_said_in_an_earlier_life_of_a_topic_cannot_be_said_again_in_this_one(
     node: Starting, redis_server: RedisServer, redis_prefix: str
 ) -> None:

@@ -318,7 +318,7 @@ async def test_what_no_node_signed_is_dropped_and_counted(
     entry = Relayed(alice.connection, "alice", (), b"forged")
     async with redis.asyncio.Redis.from_url(redis_server.url) as client:
         for key in (b"", b"x" * 32):
-            forged = Seal(key).close("ops", "n1", 10**9, [entry])
+            forged = Seal(key).close("ops", snapshot.epoch, "n1", 10**9, [entry])
             await client.spublish(channel, b"%s 2 %s" % (snapshot.epoch.encode(), forged))
         await client.spublish(channel, b"no batch at all")
     n1.say(alice, "true")

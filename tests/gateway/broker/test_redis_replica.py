@@ -153,24 +153,35 @@ entries: st.SearchStrategy[Entry] = st.one_of(
 @given(st.lists(entries, max_size=5), st.binary(min_size=1, max_size=40))
 def test_a_batch_survives_a_trip_over_redis(batch: list[Entry], key: bytes) -> None:
     seal = Seal(key)
-    stored = seal.close("ops", "n1", 7, batch)
+    stored = seal.close("ops", "e1", "n1", 7, batch)
 
-    assert seal.open("ops", stored) == Batch("n1", 7, batch)
+    assert seal.open("ops", "e1", stored) == Batch("n1", 7, batch)
     assert seal.open_published("ops", b"e1 41 " + stored) == ("e1", 41, Batch("n1", 7, batch))
 
 
 @given(st.lists(entries, min_size=1, max_size=3), st.data())
-def test_a_seal_holds_for_one_topic_one_node_one_number_and_these_bytes(
+def test_a_seal_holds_for_one_topic_one_life_one_node_one_number_and_these_bytes(
     batch: list[Entry], data: st.DataObject
 ) -> None:
     seal = Seal(b"k" * 32)
-    stored = bytearray(seal.close("ops", "n1", 7, batch))
+    stored = bytearray(seal.close("ops", "e1", "n1", 7, batch))
     with pytest.raises(Forged):
-        seal.open("dev", bytes(stored))
+        seal.open("dev", "e1", bytes(stored))
+    with pytest.raises(Forged):
+        seal.open("ops", "e2", bytes(stored))
     place = data.draw(st.integers(0, len(stored) - 1))
     stored[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(Forged):
-        seal.open("ops", bytes(stored))
+        seal.open("ops", "e1", bytes(stored))
+
+
+def test_who_does_not_hear_a_topic_can_end_connections_there_and_neither_join_nor_speak() -> None:
+    seal, gone = Seal(b"k" * 32), Gone("n2", NOW)
+    spoken = Relayed("n1/1", "alice", (), b"x")
+
+    assert seal.open("ops", "e1", seal.close("ops", "", "n1", 7, [gone])).entries == [gone]
+    with pytest.raises(Forged):
+        seal.open("ops", "e1", seal.close("ops", "", "n1", 7, [gone, spoken]))
 
 
 @given(st.binary(max_size=60))
@@ -190,10 +201,10 @@ def test_nodes_understand_each_other_at_every_moment_while_a_key_is_replaced() -
         return seal
 
     for mine, other in [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)]:
-        stored = at(mine).close("ops", "n1", 7, said)
-        assert at(other).open("ops", stored).entries == said
+        stored = at(mine).close("ops", "e1", "n1", 7, said)
+        assert at(other).open("ops", "e1", stored).entries == said
     with pytest.raises(Forged):
-        Seal(b"new" * 12).open("ops", at(1).close("ops", "n1", 7, said))
+        Seal(b"new" * 12).open("ops", "e1", at(1).close("ops", "e1", "n1", 7, said))
 
 
 def test_subjects_are_judged_by_the_oldest_of_their_drafts() -> None:
