@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -71,11 +71,10 @@ class Monolithic:
             for at, (one, reading) in enumerate(zip(few, readings, strict=True))
         ]
         calls.sort(key=lambda call: -merit(call))
-        best = tuple(
-            _with_alternatives(call, [*calls[:at], *calls[at + 1 :]]) for at, call in enumerate(calls)
-        )
         stages = ("select", chosen - began), ("read", read - chosen), ("fill", now() - read)
-        return Plan(best, tuple((name, 1000 * seconds) for name, seconds in stages) if self.clock else ())
+        return Plan(
+            compared(calls), tuple((name, 1000 * seconds) for name, seconds in stages) if self.clock else ()
+        )
 
     def _call(
         self, intent: Intent, ranked: list[Selected], at: int, filled: Filled, reading: Reading | None
@@ -106,10 +105,9 @@ def merit(call: Call) -> float:
     )
 
 
-def _with_alternatives(call: Call, others: list[Call]) -> Call:
-    return replace(
-        call,
-        alternatives=tuple(
-            Alternative(one.tool.participant, one.tool.name, round(one.wanted, 3)) for one in others[:3]
-        ),
+def compared(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """Tell each call of what was planned, the best first, of the best others."""
+    told = [Alternative(one.tool.participant, one.tool.name, round(one.wanted, 3)) for one in calls]
+    return tuple(
+        replace(call, alternatives=tuple([*told[:at], *told[at + 1 :]][:3])) for at, call in enumerate(calls)
     )

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from router_agent.core.conforming import conforms
 from router_agent.core.filling import Evidence, grounds
 from router_agent.core.intents import Intent
-from router_agent.core.planning import Plan, Strategy
+from router_agent.core.planning import Plan, Strategy, compared
 from router_agent.core.routes import Call
 from router_agent.core.selector import select
 from router_agent.core.tools import Catalogue, Tool
@@ -84,7 +84,8 @@ class Experts:
         plans = plans or [self.general.plan(intent, catalogue)]
         calls = [call for plan in plans for call in plan.calls]
         calls.sort(key=lambda call: (-call.wanted * max(call.confidence, 0.01), call.tool.name))
-        return Plan(tuple(calls), tuple(stage for plan in plans for stage in plan.stages), is_whole)
+        # Compared anew: equal tools of two domains are a tie, though no expert saw both.
+        return Plan(compared(calls), tuple(stage for plan in plans for stage in plan.stages), is_whole)
 
     def asked(self, intent: Intent, catalogue: Catalogue) -> list[tuple[Strategy, Catalogue]]:
         """Whom to ask, each with the tools of their domain."""
@@ -150,14 +151,15 @@ class Cascade:
         call = self._accepted(intent, shown, *written[0], best=best)
         if call is None:
             return plan
-        return Plan((call, *(one for one in plan.calls if one.tool != call.tool)), plan.stages)
+        return Plan(compared([call, *(one for one in plan.calls if one.tool != call.tool)]), plan.stages)
 
     def _accepted(
         self, intent: Intent, shown: Sequence[Tool], name: str, arguments: Mapping[str, Any], *, best: Call
     ) -> Call | None:
-        tool = next((one for one in shown if one.name == name), None)
-        if tool is None or conforms(arguments, tool.schema) is not True:
-            return None
+        named = [one for one in shown if one.name == name]
+        if len(named) != 1 or conforms(arguments, named[0].schema) is not True:
+            return None  # of two participants' tools with one name, a model cannot say which
+        tool = named[0]
         evidence: list[Evidence] = []
         for path, found in grounds(intent, tool, arguments):
             if found is None:

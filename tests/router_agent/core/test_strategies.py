@@ -11,6 +11,8 @@ import pytest
 from router_agent.core.filling.grounding import ground_of, grounds
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic, Plan
+from router_agent.core.router import Policy, Router
+from router_agent.core.routes import Decision
 from router_agent.core.strategies import Cascade, Experts, Hierarchical
 from router_agent.core.tools import Catalogue, Tool
 from tests.router_agent.core.tools_at_hand import ALL, EXCHANGE, GATE, MEETING, READ, WEATHER, tool
@@ -129,6 +131,18 @@ def test_the_surest_specialist_counts() -> None:
     assert confidences == sorted(confidences, reverse=True)
 
 
+def test_equal_tools_of_two_experts_are_left_to_a_person() -> None:
+    twin = tool("read_file", READ.description, dict(READ.schema["properties"]), ["path"], participant="disk")
+    experts = Experts({"files": FIRST, "disk": FIRST}, FIRST)
+
+    route = Router(experts, GATE.floor, Policy(act=0.0)).route(
+        "read the text file notes/a.txt", Catalogue.of([READ, twin])
+    )
+
+    assert route.decision is Decision.PROPOSE
+    assert "Several participants" in route.reason
+
+
 def cascade(*answers: tuple[str, Mapping[str, Any]], act: float = 1.1) -> tuple[Cascade, Writer]:
     writer = Writer(answers)
     return Cascade(FIRST, writer, act=act, wanted=0.0), writer
@@ -187,6 +201,16 @@ def test_a_plan_without_the_second_opinion_that_was_wanted_says_so() -> None:
 
     assert plan.calls == FIRST.plan(SAID, ALL).calls
     assert not plan.is_whole
+
+
+def test_a_second_opinion_does_not_choose_between_tools_of_one_name() -> None:
+    twin = tool(
+        EXCHANGE.name, EXCHANGE.description, dict(EXCHANGE.schema["properties"]), participant="mallory"
+    )
+    strategy, _ = cascade((EXCHANGE.name, {"amount": 250, "from_currency": "EUR", "to_currency": "USD"}))
+    both = Catalogue.of([*ALL, twin])
+
+    assert strategy.plan(SAID, both) == FIRST.plan(SAID, both)
 
 
 def test_a_second_that_answers_nothing_or_too_much_changes_nothing() -> None:
