@@ -14,10 +14,11 @@ from rich.progress import Progress
 
 from router_agent.calibration import calibrate as fit_gate
 from router_agent.cases import prediction_of, read_cases, write_lines
-from router_agent.core import EVERY_CALL, Encoder
+from router_agent.core import EVERY_CALL, Encoder, Router
 from router_agent.errors import RouterError
 from router_agent.evaluation import evaluate, lines_of
-from router_agent.opening import encoder_or_none, open_encoder, open_router
+from router_agent.opening import StrategyName, encoder_or_none, open_encoder, open_router
+from router_agent.options import AdapterOption, ModelOption, StrategyOption, adapters_of
 from schemas import McpxError
 
 app = typer.Typer(
@@ -45,6 +46,24 @@ def _encoder(wanted: str) -> Encoder | None:
     return encoder_or_none() if wanted == "auto" else open_encoder(Path(wanted))
 
 
+def _opened(
+    encoder: str,
+    gate: Path | None,
+    strategy: StrategyName | None,
+    model: Path | None,
+    adapter: Sequence[str] | None,
+) -> Router:
+    """A router to be measured: it acts on all that is wanted and complete."""
+    return open_router(
+        encoder=_encoder(encoder),
+        gate=gate,
+        policy=EVERY_CALL,
+        model=model,
+        adapters=adapters_of(adapter),
+        strategy=strategy,
+    )
+
+
 @app.command()
 def predict(
     cases: Annotated[
@@ -53,9 +72,12 @@ def predict(
     out: Annotated[Path, typer.Option("--out", metavar="PRED.jsonl", help="Where predictions go.")],
     encoder: EncoderOption = "auto",
     gate: GateOption = None,
+    strategy: StrategyOption = None,
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
 ) -> None:
     """Route every case of a file, and write one prediction a line."""
-    router = open_router(encoder=_encoder(encoder), gate=gate, policy=EVERY_CALL)
+    router = _opened(encoder, gate, strategy, model, adapter)
     listed = list(read_cases(cases))
     with _progress() as progress:
         task = progress.add_task("routing", total=len(listed))
@@ -74,10 +96,13 @@ def evaluate_cases(
     cases: CasesOption,
     encoder: EncoderOption = "auto",
     gate: GateOption = None,
+    strategy: StrategyOption = None,
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
     plots: Annotated[Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw PNGs here.")] = None,
 ) -> None:
     """Route cases, and print how often that is right, how sure it was, and how long it took."""
-    router = open_router(encoder=_encoder(encoder), gate=gate, policy=EVERY_CALL)
+    router = _opened(encoder, gate, strategy, model, adapter)
     listed = [case for path in cases for case in read_cases(path)]
     with _progress() as progress:
         task = progress.add_task("routing", total=len(listed))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +19,7 @@ import typer
 from participants import Approver, Participant, RuleFile
 from router_agent.errors import RouterError
 from router_agent.opening import StrategyName
+from router_agent.options import AdapterOption, ModelOption, StrategyOption, adapters_of
 from router_agent.thinking import Thinker
 
 
@@ -61,34 +62,9 @@ def router(
             help="The encoder that ships, none, or this.",
         ),
     ] = "auto",
-    strategy: Annotated[
-        StrategyName | None,
-        typer.Option(
-            "--strategy",
-            envvar="MCPX_ROUTER_STRATEGY",
-            help="How a tool is chosen; else cascade with a model, monolithic without.",
-        ),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model",
-            metavar="FILE.gguf",
-            envvar="MCPX_ROUTER_MODEL",
-            exists=True,
-            dir_okay=False,
-            help="A function-calling model for what the encoder is unsure of.",
-        ),
-    ] = None,
-    adapter: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--adapter",
-            metavar="DOMAIN=FILE",
-            envvar="MCPX_ROUTER_ADAPTERS",
-            help="A LoRA adapter of the model for the tools of one participant; may be given several times.",
-        ),
-    ] = None,
+    strategy: StrategyOption = None,
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
     rules: Annotated[
         Path | None,
         typer.Option(
@@ -150,7 +126,7 @@ def router(
         encoder=encoder,
         strategy=strategy,
         model=model,
-        adapters=_adapters(adapter or ()),
+        adapters=adapters_of(adapter),
         rules=rules,
         http_host=http_host,
         http_port=http_port,
@@ -163,21 +139,6 @@ def router(
     except RouterError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
-
-
-def _adapters(said: Sequence[str]) -> dict[str, Path]:
-    """Read `DOMAIN=FILE` options; a domain is the id of the participant whose tools it is."""
-    adapters: dict[str, Path] = {}
-    for one in said:
-        domain, _, file = one.partition("=")
-        if not domain or not file:
-            raise typer.BadParameter(f"'{one}' is not DOMAIN=FILE, such as weather=weather-lora.gguf")
-        if domain in adapters:
-            raise typer.BadParameter(f"'{domain}' has two adapters; merge them with mcpx-router merge")
-        if not Path(file).is_file():
-            raise typer.BadParameter(f"There is no adapter file '{file}' for '{domain}'")
-        adapters[domain] = Path(file)
-    return adapters
 
 
 async def _until_told(wanted: Wanted) -> int:

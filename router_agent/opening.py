@@ -94,7 +94,8 @@ def open_router(
     by_words = Monolithic(chosen, encoder, time.perf_counter)
     inner: Strategy = by_words
     if model is not None:
-        inner = Cascade(by_words, GgufWriter.open(model, adapters), act=policy.act)
+        # Who measures acts on every call, and still asks a model as one who does not.
+        inner = Cascade(by_words, GgufWriter.open(model, adapters), act=policy.act or DEFAULT_POLICY.act)
     match name:
         case StrategyName.MONOLITHIC | StrategyName.CASCADE:
             composed = inner

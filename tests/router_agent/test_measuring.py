@@ -75,6 +75,17 @@ def test_predictions_are_written_one_a_line(tmp_path: Path) -> None:
     assert (second["id"], second["decision"]) == ("b", "none")
 
 
+def test_a_strategy_is_measured_only_with_what_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = str(written(tmp_path, CASES))
+
+    assert main(["eval", "--cases", cases, "--encoder", "none", "--strategy", "hierarchical"]) == 0
+    assert "cases" in capsys.readouterr().out
+    assert main(["eval", "--cases", cases, "--encoder", "none", "--strategy", "cascade"]) == 1
+    assert "needs a model" in " ".join(capsys.readouterr().err.split())
+
+
 def test_predictions_do_not_depend_on_what_is_expected(tmp_path: Path) -> None:
     blind = [{name: value for name, value in case.items() if name != "expected"} for case in CASES]
     outs = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
@@ -13,6 +14,7 @@ import pytest
 
 from participants import Participant
 from router_agent.agent import RouterAgent
+from router_agent.cli import main
 from router_agent.core import Catalogue, Intent, Policy, Router, Tool
 from router_agent.core.limits import State
 from router_agent.generating import GgufWriter
@@ -134,6 +136,22 @@ async def test_each_domain_is_answered_with_its_own_adapter(trained: Path, strat
     ]
     assert [route.decision for route in routes] == ["act"] * 4
     assert open_router().route(DARK, BOTH, TODAY).calls[0].arguments == {"room": "here"}
+
+
+def test_a_model_is_measured_as_it_will_be_used(trained: Path, asked: list[str], tmp_path: Path) -> None:
+    tools = [{"name": DESK.name, "description": DESK.description, "parameters": DESK.schema}]
+    rows = [{"id": said, "intent": said, "tools": tools, "today": TODAY.isoformat()} for said in (SURE, NEAR)]
+    (tmp_path / "cases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = ["--cases", f"{tmp_path}/cases.jsonl", "--out", f"{tmp_path}/out.jsonl"]
+
+    assert main(["predict", *files, "--encoder", "none", "--model", f"{trained}/desks.gguf"]) == 0
+
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [one["calls"] for one in told] == [
+        [{"name": "desk", "arguments": {"who": "Ada"}}],
+        [{"name": "desk", "arguments": {"who": "ada"}}],
+    ]
+    assert NEAR in asked
 
 
 async def test_a_model_that_breaks_down_leaves_the_topic_to_words(topic: OneTopic, trained: Path) -> None:
