@@ -11,6 +11,7 @@ from participants.approver import Asked, Effect, Rule, RuleBook, RuleRefused
 
 NOW = 1_756_216_800.0
 DAY = 86_400.0
+LOOKED_AT = "f" * 64
 SMALL = {
     "type": "object",
     "properties": {"path": {"type": "string", "pattern": "^notes/[a-z]+$"}},
@@ -29,6 +30,7 @@ def rule(**fields: Any) -> Rule:
         "expires_at": NOW + DAY,
         "max_uses": 50_000,
         "constraint": SMALL,
+        "fingerprint": LOOKED_AT,
     }
     return Rule(**{**said, **fields})
 
@@ -40,7 +42,7 @@ def asked(**fields: Any) -> Asked:
         "method": "tools/call",
         "context": "write_file",
         "arguments": {"path": "notes/a"},
-        "fingerprint": None,
+        "fingerprint": LOOKED_AT,
     }
     return Asked(**{**said, **fields})
 
@@ -95,6 +97,7 @@ def test_no_number_of_harmless_asks_teaches_a_rule() -> None:
         {"context": None},
         {"context": "*"},
         {"proposer": "files"},
+        {"fingerprint": None},
         {"expires_at": NOW + 400 * DAY},
         {"max_uses": 10**6},
     ],
