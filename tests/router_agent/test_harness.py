@@ -99,6 +99,15 @@ def test_a_result_of_an_unknown_shape_is_passed_over() -> None:
     assert '"result": ["here"]' in told
 
 
+def test_a_model_reads_what_was_done_and_what_it_is_asked() -> None:
+    steps = [{"tool": "weather", "result": {"content": [{"type": "text", "text": "sunny" * 100}]}}]
+
+    told = result_turn("look", Done({}, steps, question="It depends: if it is nice."), 200)
+
+    assert "sunny" in told
+    assert told.endswith("a question: It depends: if it is nice.")
+
+
 async def test_what_a_model_makes_up_behind_its_intent_is_never_said() -> None:
     model = Script("[TOOL: search] {Result: sunny} [TOOL: delete]", "Right.")
     carrier = Recorder()
