@@ -23,7 +23,7 @@ from typing import Final
 from participants import Participant
 from router_agent.agent import RouterAgent
 from router_agent.errors import DemoUnavailable
-from router_agent.opening import encoder_or_none, open_router
+from router_agent.opening import open_router
 from router_agent.thinking import Thinker
 
 _log: Final = logging.getLogger(__name__)
@@ -81,7 +81,8 @@ class RouterDemo:
 
     async def play(self, me: Participant, ready: Callable[[], None]) -> None:
         """Route intents until the connection ends; `ready` is called once the servers' tools are known."""
-        thinker = Thinker(open_router(encoder=encoder_or_none()))
+        # By words and rules alone: it needs no model, and does the same everywhere.
+        thinker = Thinker(open_router())
         agent = RouterAgent(me, thinker)
         try:
             async with me:

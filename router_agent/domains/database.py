@@ -161,7 +161,7 @@ class Database:
         try:
             with connection:
                 yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             raise ToolError(f"The database refused: {error}") from error
         finally:
             connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 MOST_BYTES: Final = 256 * 1024
 """Of one file, read or written."""
+MOST_SEEN: Final = 10_000
+"""Files and folders that are looked at when files are listed."""
 
 
 class Folder:
@@ -48,11 +51,11 @@ class Folder:
         return path.relative_to(self.path).as_posix()
 
     def files(self, below: str = ".", pattern: str = "**/*") -> Iterator[Path]:
-        """Yield the regular files below a folder in order, by their real paths."""
+        """Yield the regular files below a folder in order; of a very large one only some."""
         start = self.inside(below)
         if not start.is_dir():
             raise ToolError(f"'{below[:200]}' is no folder")
-        for path in sorted(start.glob(pattern)):
+        for path in sorted(islice(start.glob(pattern), MOST_SEEN)):
             hidden = any(part.startswith(".") for part in path.relative_to(self.path).parts)
             if not hidden and path.is_file() and not path.is_symlink():
                 yield path
@@ -101,9 +104,12 @@ class Folder:
         Delete a file.
 
         Raises:
-            ToolError: it is not there, or no regular file.
+            ToolError: it is not there, no regular file, or must stay.
         """
         path = self.inside(name)
         if not path.is_file():
             raise ToolError(f"There is no file '{name[:200]}'")
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as error:
+            raise ToolError(f"'{name[:200]}' cannot be deleted: {error.strerror}") from error

@@ -14,6 +14,7 @@ import asyncio
 import mailbox
 import re
 import smtplib
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from email import message_from_bytes, policy
@@ -68,6 +69,7 @@ class Mail:
     def __init__(self, maildir: Path, sender: str, smtp: tuple[str, int] | None) -> None:
         """Without an SMTP server, one must be given by `smtp` before anything is sent."""
         self._box = mailbox.Maildir(maildir, create=True)
+        self._lock = threading.Lock()  # tools run in threads, and a maildir keeps a list of its own
         self._sender = sender
         self.smtp = smtp
 
@@ -111,10 +113,12 @@ class Mail:
         return [self._message(number, key) for number, key in reversed(numbered)]
 
     def _keys(self) -> list[str]:
-        return sorted(self._box.keys(), key=lambda key: [int(one) for one in re.findall(r"\d+", key)])
+        with self._lock:
+            keys = self._box.keys()
+        return sorted(keys, key=lambda key: [int(one) for one in re.findall(r"\d+", key)])
 
     def _message(self, number: int, key: str) -> Message:
-        with self._box.get_file(key) as file:
+        with self._lock, self._box.get_file(key) as file:
             message = message_from_bytes(file.read(MOST_BYTES), policy=policy.default)
         assert isinstance(message, EmailMessage)
         part = message.get_body(("plain",))

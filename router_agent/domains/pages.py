@@ -86,13 +86,19 @@ class PageSet:
         Raises:
             ToolError: the set has no such page; nothing is fetched from anywhere else.
         """
-        parts = urlsplit(url if "://" in url else f"https://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"https://{url}")
+        except ValueError as error:
+            raise ToolError(f"'{url[:200]}' is no address") from error
         path = parts.path.strip("/") or "index"
         address = f"https://{parts.netloc}/{path.removesuffix('.html')}"
-        if address not in self.addresses():
-            raise ToolError(f"'{url[:200]}' is not among the pages of this server, and it asks no others")
         reader = _Reader()
-        reader.feed(self._folder.read(f"{address.removeprefix('https://')}.html"))
+        try:
+            reader.feed(self._folder.read(f"{address.removeprefix('https://')}.html"))
+        except ToolError as error:
+            raise ToolError(
+                f"'{url[:200]}' is not among the pages of this server, and it asks no others"
+            ) from error
         text = "\n".join(" ".join(line.split()) for line in reader.text.splitlines() if line.strip())
         if len(text) > MOST_CHARACTERS:
             text = f"{text[:MOST_CHARACTERS]}… ({len(text)} characters)"

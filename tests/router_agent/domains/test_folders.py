@@ -127,7 +127,13 @@ async def test_words_of_a_search_are_no_operators(pages: PageSet, query: str) ->
 
 @pytest.mark.parametrize(
     "url",
-    ["https://elsewhere.example/", "file:///etc/passwd", "https://news.example/../../x", "http://127.0.0.1/"],
+    [
+        "https://elsewhere.example/",
+        "file:///etc/passwd",
+        "https://news.example/../../x",
+        "http://127.0.0.1/",
+        "https://../secret",
+    ],
 )
 async def test_nothing_is_fetched_from_anywhere_else(pages: PageSet, url: str) -> None:
     assert "asks no others" in await refusal(pages_server(pages), "fetch_page", url=url)
