@@ -94,7 +94,7 @@ check: lint contracts types test ## Everything that a change must pass
 
 .PHONY: matcher-million
 matcher-million: install ## Compare a million (pattern, kind) pairs with a second, slow matcher
-	$(BIN)/python -m pytest tests/capabilities/test_slow_matcher.py $(PYTEST_ARGS)
+	PAIRS=1000000 $(BIN)/python -m pytest tests/capabilities/test_slow_matcher.py $(PYTEST_ARGS)
 
 .PHONY: differential
 differential: install system ## Let five JSON readers read the headers of a hundred thousand relayed texts
