@@ -79,6 +79,24 @@ async def test_without_a_token_it_says_so() -> None:
     assert b"There is no token" in errors
 
 
+async def test_what_ends_it_is_told_in_a_line(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"rules": [{}]}')
+    async with asyncio.timeout(30):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "router_agent", "--topic", "ops", "--encoder", "none"),
+            *("--rules", str(rules)),
+            cwd=ROOT,
+            env={**os.environ, "MCPX_TOKEN": "a.b.c"},
+            stderr=PIPE,
+        )
+        _, errors = await process.communicate()
+
+    assert process.returncode == 1
+    assert errors.decode().startswith("Error: The rules in ")
+    assert len(errors.splitlines()) == 1
+
+
 def test_the_same_cases_give_the_same_gate() -> None:
     wanted = {
         "get the current weather of Oslo": Expected(WEATHER.name, {"city": ["Oslo"]}),
