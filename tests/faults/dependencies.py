@@ -122,7 +122,7 @@ async def x14_model_fails(stage: Stage, scale: Scale) -> Outcome:
         Router(Cascade(Monolithic(GATE), writer, act=2.0), GATE.floor, Policy(act=0.5, propose=0.2))
     )
     cities = iter(("Oslo", "Bergen", "Rome", "Paris", "Lima", "Cairo", "Delhi", "Kyoto", "Quito", "Turin"))
-    async with talking(stage, is_busy=True) as talk, AsyncExitStack() as stack:
+    async with talking(stage) as talk, AsyncExitStack() as stack:
         guests = Guests(stage, stack)
         weather, ann = await guests.joined("weather"), await guests.joined("ann")
         weather.on_request(_serve_weather)
@@ -253,7 +253,7 @@ _AT_ONCE: Final = 12
 async def x14_rules_stall(stage: Stage, scale: Scale) -> Outcome:
     """What rules rest on hangs or fails: nothing is approved meanwhile, nothing lost, and people decide."""
     disk = Disk()
-    async with talking(stage, is_busy=True) as talk, AsyncExitStack() as stack:
+    async with talking(stage) as talk, AsyncExitStack() as stack:
         guests = Guests(stage, stack)
         tool = Tool(await guests.joined("tool"), talk.recorder)
         me, ann = await guests.joined("approver"), await guests.joined("ann")
@@ -345,7 +345,7 @@ async def x14_server_hangs(stage: Stage, scale: Scale) -> Outcome:
     mute = directory / "mute"
     program = (sys.executable, str(Path(__file__).with_name("failing_server.py")), str(mute))
     bridge = Bridge(ChildCommand(program, child_environment(os.environ)), backoff=Backoff(first_s=0.1))
-    async with talking(stage, is_busy=True) as talk, AsyncExitStack() as stack:
+    async with talking(stage) as talk, AsyncExitStack() as stack:
         guests = Guests(stage, stack)
         await stack.enter_async_context(bridge.running())
         server = guests.made("server", "mcp/response:*", "mcp/request:notifications/*", "chat")

@@ -55,5 +55,5 @@ SHORT: Final = Scale(
     crowd_topics=3,
     lease_s=1,
     halves=(1, 2),
-    patience_s=0.5,
+    patience_s=0.3,
 )

@@ -32,7 +32,7 @@ from tests.gateway_process import GatewayProcess, running_gateway
 from tests.participants.cli.mcpx_process import McpxProcess, mcpx_process
 from tests.redis_server import free_port
 
-COUNT: Final = int(os.environ.get("BYTES") or 60)
+COUNT: Final = int(os.environ.get("BYTES") or 40)
 TOPIC: Final = "doors"
 METRICS_PORT: Final = free_port()
 FAILING_SERVER: Final = Path(__file__).parents[1] / "faults" / "failing_server.py"

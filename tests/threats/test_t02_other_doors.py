@@ -45,9 +45,9 @@ class Planted:
         self.written[where] = self.written.get(where, "") + text
 
     async def knock(self, where: str, http: httpx.AsyncClient, paths: tuple[str, ...]) -> None:
-        """Show every token in every way, and keep what is answered."""
+        """Show the tokens of people and strangers in every way, and keep what is answered."""
         body: dict[str, Any] = {"topic": TOPIC, "intent": "count things", "messages": [], "model": "none"}
-        for token in list(self.tokens.values()):
+        for token in (self.tokens[who] for who in ("ann", "broken", "elsewhere", "admin")):
             for headers in (
                 {"Authorization": f"Bearer {token}"},
                 {"Authorization": f"Basic {token}"},
