@@ -31,7 +31,8 @@ _log: Final = logging.getLogger(__name__)
 TOOLS_WITHIN_S: Final = 30.0
 """Seconds until the tools of all servers are known; one that tells none is done without."""
 SENDER: Final = "you@mcpx.example"
-_NEEDED: Final = {"aiosmtpd": "aiosmtpd", "icalendar": "icalendar", "mcp_server_git": "mcp-server-git"}
+NEEDED: Final = {"aiosmtpd": "aiosmtpd", "icalendar": "icalendar", "mcp_server_git": "mcp-server-git"}
+"""Modules, and the packages that bring them."""
 
 
 class RouterDemo:
@@ -59,7 +60,7 @@ class RouterDemo:
         Raises:
             DemoUnavailable: a package or a program that it needs is not installed.
         """
-        missing = [package for module, package in _NEEDED.items() if importlib.util.find_spec(module) is None]
+        missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
         if missing:
             raise DemoUnavailable(f"{', '.join(missing)} missing; pip install 'mcpx-gateway[router-demo]'")
         if shutil.which("git") is None:
@@ -120,8 +121,11 @@ def fill(workspace: Path) -> None:
         if not (workspace / "calendar.ics").exists():
             shutil.copy(sample / "calendar.ics", workspace)
         if not (workspace / "notes").exists():
-            shutil.copytree(sample / "notes", workspace / "notes")
-            _make_repository(workspace / "notes")
+            fresh = workspace / "notes.new"  # a start that is broken off leaves no half of a repository
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.copytree(sample / "notes", fresh)
+            _make_repository(fresh)
+            fresh.rename(workspace / "notes")
         if not (workspace / "records.db").exists():
             with closing(sqlite3.connect(workspace / "records.db")) as database, database:
                 database.executescript((sample / "records.sql").read_text())

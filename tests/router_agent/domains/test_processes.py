@@ -10,7 +10,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from router_agent.demo import RouterDemo
+from router_agent.demo import NEEDED, RouterDemo
+from router_agent.errors import DemoUnavailable
 
 FIRST_CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
     "files": ("read_file", {"path": "todo.md"}, "Book the hut"),
@@ -41,6 +42,28 @@ async def test_a_server_is_met_and_answers_from_the_sample(tmp_path: Path, name:
         assert one.annotations is not None, one.name
         assert one.annotations.read_only_hint is not None, one.name
         assert one.annotations.destructive_hint is not None, one.name
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NEEDED, "no_such_module", "no-such-package")
+
+    with pytest.raises(DemoUnavailable, match=r"no-such-package missing.*router-demo"):
+        RouterDemo(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_was_broken_off_is_made_good(tmp_path: Path) -> None:
+    (tmp_path / "notes.new").mkdir()
+    (tmp_path / "notes.new" / "half").write_text("")
+
+    RouterDemo(tmp_path)
+
+    assert sorted(path.name for path in (tmp_path / "notes").iterdir()) == [
+        ".git",
+        "plans",
+        "readme.md",
+        "todo.md",
+    ]
 
 
 def test_a_second_start_finds_the_folder_as_it_was_left(tmp_path: Path) -> None:
