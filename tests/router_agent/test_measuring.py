@@ -190,7 +190,7 @@ def test_refusal_is_measured_where_others_pass() -> None:
 
 
 SEVERAL = Path(__file__).parent / "cases"
-FLOORS = {"seen": (0.75, 0.55), "held back": (0.75, 0.5)}
+FLOORS = {"seen": (0.8, 0.7), "held back": (0.85, 0.7)}
 """Right tools in their order, and all of it right; whoever improves looks at none that is held back."""
 
 

@@ -49,8 +49,10 @@ def wants_day(parameter: Parameter) -> bool:
         return False
     if parameter.named(*_DATE_NAMES) and not parameter.named("days", "range", "format", "type", "id"):
         return True
-    return bool(_LAYOUT.search(parameter.description)) or (
-        parameter.named("time", "start", "end", "at", "timestamp") and parameter.says("date", "iso 8601")
+    return (
+        bool(_LAYOUT.search(parameter.description))
+        or (parameter.named("time", "start", "end", "at", "timestamp") and parameter.says("date", "iso 8601"))
+        or _is_edge(parameter)
     )
 
 
@@ -60,9 +62,16 @@ def wants_time(parameter: Parameter) -> bool:
         return True
     if parameter.named("timezone", "zone", "period", "frame", "range", "times", "limit", "format", "type"):
         return False
-    return parameter.named("time", "datetime", "timestamp", "clock") or bool(
-        _CLOCK_LAYOUT.search(parameter.description)
+    return (
+        parameter.named("time", "datetime", "timestamp", "clock")
+        or bool(_CLOCK_LAYOUT.search(parameter.description))
+        or _is_edge(parameter)
     )
+
+
+def _is_edge(parameter: Parameter) -> bool:
+    """Whether it says in words when something begins or ends."""
+    return parameter.named("start", "begin", "end", "due", "until") and parameter.says("when")
 
 
 def write(moment: Moment, parameter: Parameter, said: str) -> str:

@@ -28,7 +28,8 @@ class Meaning:
 _KINDS: Final = """
 address | email mail recipient to cc bcc sender | email:0.95 |
 url | url link website uri site webpage href endpoint | url:0.95 quoted:0.3 |
-path | path file filename filepath directory folder dir dataset script files | path:0.85 quoted:0.5 code:0.3 phrase:0.15 name:0.2 | named:0.3 called:0.3 file:0.2 folder:0.2 in:0.1 to:0.1
+folder | directory folder dir | path:0.85 quoted:0.5 name:0.35 code:0.35 phrase:0.3 | in:0.35 of:0.2 from:0.2 under:0.3 inside:0.3 within:0.3 folder:0.3 directory:0.3 called:0.3 named:0.3
+path | path file filename filepath dataset script files | path:0.85 quoted:0.5 code:0.3 phrase:0.15 name:0.2 | named:0.3 called:0.3 file:0.2 folder:0.2 in:0.1 to:0.1
 formula | function equation expression formula polynomial func | formula:0.9 quoted:0.7 code:0.2 | function:0.2 of:0.2 equation:0.2
 code | id code number identifier symbol ticker key token sku isbn uuid hash no model version serial vin zip zipcode postal phone ip | code:0.5 quoted:0.5 name:0.15 phrase:0.05 | id:0.3 number:0.3 code:0.3 identifier:0.3 symbol:0.3 key:0.3 version:0.3
 place | location city place address country state area region destination origin where venue town district province neighborhood county departure arrival source zone airport station city1 city2 place1 place2 latitude | name:0.5 quoted:0.3 code:0.2 phrase:0.15 | in:0.35 at:0.25 near:0.3 around:0.3 from:0.25 to:0.25 for:0.12 of:0.12 between:0.2 across:0.2

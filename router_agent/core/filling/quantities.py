@@ -67,7 +67,9 @@ def numbers_for(
 
 
 def _clock_parts(parameter: Parameter, intent: Intent) -> Iterator[Candidate]:
-    """Offer the hour or the minute of a time of day."""
+    """Offer the hour or the minute of a time of day, which is no duration."""
+    if parameter.says("duration", "how long", "length"):
+        return
     for moment in intent.moments:
         if moment.time is not None and parameter.named("hour", "hours", "minute", "minutes"):
             value = moment.time.hour if parameter.named("hour", "hours") else moment.time.minute

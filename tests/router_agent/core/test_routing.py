@@ -319,3 +319,28 @@ def test_a_fit_never_says_that_more_evidence_makes_a_call_less_credible(
 def test_the_calibration_error_is_the_distance_from_what_was_right() -> None:
     assert calibration_error([(0.75, True), (0.75, True), (0.75, True), (0.75, False)]) == pytest.approx(0.0)
     assert calibration_error([(0.9, False), (0.9, False)]) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ("create an event 'Beach' on Sunday at 11am", {"title": "Beach", "start": "Sunday at 11am"}),
+        ("list the files in src/", {"folder": "src"}),
+    ],
+)
+def test_folders_and_beginnings_are_said_in_plain_words(said: str, arguments: dict[str, str]) -> None:
+    event = tool(
+        "create_event",
+        "Create a calendar event.",
+        {
+            "title": {"type": "string", "description": "What the event is called"},
+            "start": {"type": "string", "description": "When it starts"},
+            "duration_minutes": {"type": "integer", "description": "How long it takes in minutes"},
+        },
+        ["title", "start"],
+    )
+    listing = tool("list_files", "List the files in a folder.", {"folder": {"type": "string"}}, ["folder"])
+
+    route = router().route(said, Catalogue.of([event, listing, READ]))
+
+    assert dict(route.calls[0].arguments) == arguments
