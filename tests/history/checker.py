@@ -32,12 +32,13 @@ class Judgement:
 def judge(history: Sequence[Event]) -> Judgement:
     """Say what is wrong with a history, and how much of it cannot be judged."""
     views, calls, lives = Views(history), Calls(history), Lives(history)
+    runs = {view.name: lives.run(view, views) for view in views}
     revoked = {view.name for view in views if any(call.means(view) for call in calls.ends("revoke"))}
     disconnected = {view.name for view in views if any(call.means(view) for call in calls.ends("disconnect"))}
     breaches = [
         *(f"{id} was taken twice" for id in lives.doubles),
         *check_runs(views),
-        *check_order(views, lives),
+        *check_order(views, lives, runs),
         *check_presence(views),
         *check_answers(views, lives.standing),
         *check_ends(views, revoked, disconnected),
@@ -45,7 +46,7 @@ def judge(history: Sequence[Event]) -> Judgement:
         *check_responses(views),
         *check_fulfillments(history),
     ]
-    return Judgement(breaches, sum(len(lives.run(view, views).unplaced) for view in views))
+    return Judgement(breaches, sum(len(run.unplaced) for run in runs.values()))
 
 
 def check(history: Sequence[Event]) -> list[str]:

@@ -55,11 +55,15 @@ def _own_join(view: View) -> Iterator[str]:
             yield f"{view.name} did not hear its own join right after its welcome, but {second}"
 
 
-def check_order(views: Views, lives: Lives) -> Iterator[str]:
-    """All connections of a topic together, and with what the store says, where it is known."""
+def check_order(views: Views, lives: Lives, heard: Mapping[str, Run]) -> Iterator[str]:
+    """
+    All connections of a topic together, and with what the store says, where it is known.
+
+    `heard` has the run of each connection.
+    """
     for topic, members in views.by_topic().items():
         truth = lives.order(topic)
-        runs = {view.name: lives.run(view, views) for view in members}
+        runs = {view.name: heard[view.name] for view in members}
         for name, run in runs.items():
             for id in run.lost:
                 yield f"{name} heard {id}, which the store then lost, and was not told"
