@@ -124,7 +124,9 @@ class Router:
         at = next(number for number, one in enumerate(conditions) if one)
         first = self._decided(intent, list(calls[:at]), [""] * at) if at else None
         if first is not None and first.decision not in {Decision.ACT, Decision.PROPOSE}:
-            return replace(first, calls=calls)  # that question comes before the one about the condition
+            return replace(
+                first, calls=calls, rest=None
+            )  # that question comes before the one about the condition
         later = ["", *conditions[at + 1 :]]
         wishes = [
             f"{one}, {call.clause}" if one else call.clause
@@ -144,8 +146,10 @@ class Router:
         least = min(call.confidence for call in calls)
         names = ", then ".join(call.tool.name for call in calls)
         if least < self.policy.propose:
-            question = f"Do you mean {names}?"
-            return Route(intent, calls, Decision.ASK, f"{names} is the nearest tool, but not sure.", question)
+            # A yes says that the tool is meant; whether every value is, somebody looks at in the proposal.
+            meant = Route(intent, calls, Decision.PROPOSE, f"{names} is meant.")
+            reason, question = f"{names} is the nearest tool, but not sure.", f"Do you mean {names}?"
+            return Route(intent, calls, Decision.ASK, reason, question, rest=meant)
         if self.policy.propose_destructive and any(call.tool.destructive for call in calls):
             return Route(intent, calls, Decision.PROPOSE, f"{names} changes things that cannot be undone.")
         if any(self._is_tied(call) for call in calls):

@@ -79,7 +79,7 @@ class Route:
     first: Route | None = None
     """What can be done before a condition is known, where there is one and something comes before it."""
     rest: Route | None = None
-    """What to do once the condition holds; `None`: there is none."""
+    """What to do once the question is answered by yes; `None`: yes is no answer to it."""
 
     @property
     def confidence(self) -> float:

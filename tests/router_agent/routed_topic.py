@@ -10,6 +10,7 @@ from typing import Any
 
 from participants import Chat, Participant, Request
 from router_agent.agent import RouterAgent
+from router_agent.core import Policy
 from router_agent.core.limits import Allowance
 from router_agent.thinking import Thinker
 from tests.one_topic import OneTopic
@@ -47,13 +48,17 @@ class Server:
 
 @asynccontextmanager
 async def routed(
-    topic: OneTopic, server: Server, *rights: str, allowance: Allowance | None = None
+    topic: OneTopic,
+    server: Server,
+    *rights: str,
+    allowance: Allowance | None = None,
+    policy: Policy | None = None,
 ) -> AsyncIterator[RouterAgent]:
     """A topic with a server called `tools` and a router."""
     async with asyncio.timeout(60), topic.joined("tools") as offering:
         offering.on_request(server.answer)
         me = Participant.connect(topic.gateway.url, topic.name, topic.token("router", *rights))
-        thinker = Thinker(router())
+        thinker = Thinker(router(policy))
         agent = RouterAgent(me, thinker, today=lambda: date(2026, 3, 4), allowance=allowance)
         async with me:
             running = asyncio.create_task(agent.run())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from participants import Participant, ProposalSeen
+from router_agent.core import Policy
 from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import DELETE, WEATHER
 from tests.router_agent.routed_topic import SEARCH, Server, call, routed, said_by
@@ -80,3 +81,20 @@ async def test_a_program_gets_what_was_done_and_the_question(topic: OneTopic) ->
     assert [step["tool"] for step in told["steps"]] == ["weather.get_current"]
     assert "if it is sunny" in told["route"]["question"]
     assert server.done == [("weather.get_current", {"city": "Oslo"})]
+
+
+async def test_a_yes_to_what_was_unsure_proposes_it(topic: OneTopic) -> None:
+    server = Server(WEATHER)
+    unsure = Policy(act=1.0, propose=1.0)
+    async with routed(topic, server, policy=unsure), topic.joined("ann") as ann:
+        events: Any = ann.events()
+        await ann.chat("router: get the current weather of Oslo")
+        while "Do you mean" not in await said_by(events, "router"):
+            pass
+        await ann.chat("router: yes")
+        async for event in events:
+            if isinstance(event, ProposalSeen):
+                break
+
+        assert event.proposal.context == "weather.get_current"
+        assert server.done == []

@@ -268,6 +268,14 @@ def test_what_follows_saying_is_the_message(text: str) -> None:
     assert call.arguments["message"] == text
 
 
+def test_a_yes_to_what_was_unsure_is_a_proposal_and_no_more() -> None:
+    route = router(Policy(act=1.0, propose=1.0)).route("get the current weather of Oslo", ALL)
+
+    assert (route.decision, route.question) == (Decision.ASK, "Do you mean weather.get_current?")
+    assert route.rest is not None
+    assert (route.rest.decision, route.rest.calls) == (Decision.PROPOSE, route.calls)
+
+
 def test_equal_tools_of_two_participants_are_left_to_a_person() -> None:
     twin = tool("read_file", READ.description, dict(READ.schema["properties"]), ["path"], participant="disk")
 
