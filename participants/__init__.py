@@ -1,7 +1,7 @@
 """How to take part: the conversation of one participant, and the client that carries it."""
 
 from participants import conversation
-from participants.approver import Approver, MemoryRules, RuleFile, RuleStore
+from participants.approver import ASKER, Approver, MemoryRules, RuleFile, RuleStore
 from participants.client import (
     ClientEvent,
     Disconnected,
@@ -42,6 +42,7 @@ from participants.errors import (
 )
 
 __all__ = [
+    "ASKER",
     "BUSY",
     "INTERNAL_ERROR",
     "INVALID_PARAMS",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from capabilities import CapabilitySet
-from participants import kind_for
+from participants import ASKER, kind_for
 from router_agent.core import Call, Catalogue, Decision, Route, Tool
 from schemas import KindError
 
@@ -54,9 +54,9 @@ def way_of(call: Call, route: Route, own: CapabilitySet, asker: CapabilitySet) -
 
 
 def params_for(call: Call, asker_id: str) -> dict[str, Any]:
-    """Return the params of `tools/call`, which name the asker for whoever decides on a proposal."""
+    """
+    Return the params of `tools/call`, which name the asker for whoever decides on a proposal.
+
+    The name informs people, narrows rules, and authorises nothing.
+    """
     return {"name": call.tool.name, "arguments": dict(call.arguments), "_meta": {ASKER: asker_id}}
-
-
-ASKER = "mcpx.router/asker"
-"""The member of `_meta` that names who uttered the intent; it informs, and authorises nothing."""

@@ -19,7 +19,7 @@ from participants.approver.book import RuleBook, rule_as_json
 from participants.approver.desk import NAMES, TOOLS, asked_from, listed, rule_from
 from participants.approver.errors import RuleRefused, RulesNotKept
 from participants.approver.keeping import Keeper
-from participants.approver.rules import Asked, Effect, Rule, Verdict
+from participants.approver.rules import ASKER, Asked, Effect, Rule, Verdict
 from participants.approver.store import RuleStore
 from participants.client import Participant
 from participants.conversation import Proposal, ProposalSeen, kind_for, named_by
@@ -159,6 +159,7 @@ class Approver:
             and rule.proposer == proposal.proposer
             and rule.method == proposal.method
             and rule.context == _named(proposal)
+            and rule.asker == _asker(proposal)
             and (not proposal.to or rule.target in proposal.to)
         }
         if len(named) == 1:
@@ -324,7 +325,7 @@ class Approver:
         """Nobody lets others do what they could not do themselves, nor themselves what they must ask for."""
         if rule.target == self._me.id:
             raise RuleRefused("No rule allows calls of the approver itself")
-        if rule.proposer == author:
+        if author in {rule.proposer, rule.asker}:
             raise RuleRefused("Nobody makes rules for their own proposals")
         peer = self._me.roster.get(author)
         held = peer.capabilities if peer is not None else EMPTY
@@ -340,12 +341,23 @@ def _asked(proposal: Proposal, target: str) -> Asked:
     """Return what rules are held against, before its tool is looked at."""
     is_call = proposal.method == "tools/call"
     arguments = proposal.params.get("arguments", {}) if is_call else proposal.params
-    return Asked(proposal.proposer, target, proposal.method, _named(proposal), arguments, None)
+    return Asked(
+        proposal.proposer, target, proposal.method, _named(proposal), arguments, None, _asker(proposal)
+    )
 
 
 def _named(proposal: Proposal) -> str | None:
     """The tool, prompt or resource: a kind without a context leaves it to the params to say which."""
     return named_by(proposal.method, proposal.params)
+
+
+def _asker(proposal: Proposal) -> str | None:
+    """In whose name it is made, if not its proposer's; a name that is none is somebody whom no rule knows."""
+    meta = proposal.params.get("_meta")
+    asker = cast("JsonObject", meta).get(ASKER) if isinstance(meta, dict) else None
+    if asker == proposal.proposer:
+        return None
+    return asker if asker is None or isinstance(asker, str) else ""
 
 
 def fingerprint_of(tool: Mapping[str, Any]) -> str:

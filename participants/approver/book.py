@@ -113,7 +113,7 @@ def _rule_from_json(said: Mapping[str, Any]) -> Rule:
     fields: dict[str, Any] = {**said, "effect": Effect(said["effect"])}
     rule = Rule(**fields)
     _check_types((rule.id, rule.proposer, rule.target, rule.method, rule.author, rule.note), str)
-    _check_types((rule.context or "", rule.fingerprint or ""), str)
+    _check_types((rule.context or "", rule.fingerprint or "", rule.asker or ""), str)
     _check_types((rule.expires_at, rule.max_uses, rule.uses), int | float)
     _check_types((rule.constraint or {},), dict)
     # Judged as of its last second: that it has ended since is no fault.

@@ -17,6 +17,7 @@ _OPERATION: Final = {
     "target": {**_TEXT, "description": "Whom they are for; * for anybody where it denies"},
     "method": {**_TEXT, "description": "The MCP method", "default": "tools/call"},
     "tool": {**_TEXT, "description": "The tool, prompt or resource"},
+    "asker": {**_TEXT, "description": "In whose name it is proposed, where a router proposes for others"},
 }
 TOOLS: Final[tuple[dict[str, Any], ...]] = (
     {
@@ -100,6 +101,7 @@ def rule_from(said: Mapping[str, Any], author: str, now: float) -> Rule:
         constraint=cast("dict[str, Any] | None", constraint),
         author=author,
         note=_text(said, "note", ""),
+        asker=_text(said, "asker", "") or None,
     )
 
 
@@ -117,6 +119,7 @@ def asked_from(said: Mapping[str, Any]) -> Asked:
         _text(said, "tool", "") or None,
         said.get("arguments", {}),
         None,
+        _text(said, "asker", "") or None,
     )
 
 

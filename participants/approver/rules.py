@@ -14,6 +14,8 @@ from typing import Any, Final
 from participants.approver.constraints import fault_of, holds
 
 ANY: Final = "*"
+ASKER: Final = "mcpx.router/asker"
+"""The member of a proposal's `_meta` that says in whose name it is made; its proposer's word, no more."""
 DEFAULT_LIFETIME_S: Final = 30 * 86_400.0
 LONGEST_LIFETIME_S: Final = 366 * 86_400.0
 DEFAULT_USES: Final = 100
@@ -42,6 +44,8 @@ class Asked:
     """Of a tool call; else all params."""
     fingerprint: str | None
     """Of the tool as its server describes it now; `None`: unknown."""
+    asker: str | None = None
+    """In whose name its proposer says that it is made; `None`: its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Rule:
     """Of the tool that was looked at when the rule was made; another one suspends what allows."""
     author: str = ""
     note: str = ""
+    asker: str | None = None
+    """In whose name: what allows a router allows it for one asker; `None`: its own, to deny anybody's."""
 
     def is_live(self, now: float) -> bool:
         """Whether it still means something; what denies does not wear out by use."""
@@ -77,8 +83,13 @@ class Rule:
             and self.target in {ANY, asked.target}
             and self.method in {ANY, asked.method}
             and self.context in {None, ANY, asked.context}
+            and self._is_in_the_name_of(asked.asker)
             and (self.constraint is None or holds(self.constraint, asked.arguments))
         )
+
+    def _is_in_the_name_of(self, asker: str | None) -> bool:
+        # Else whoever may talk to a router would have done what one of them was allowed (T12).
+        return self.asker == asker or (self.effect is Effect.DENY and self.asker in {None, ANY})
 
     def is_suspended(self, asked: Asked) -> bool:
         """Whether the tool is not the one that was looked at."""
@@ -124,8 +135,8 @@ def fault_of_rule(rule: Rule, now: float) -> str | None:
     if rule.effect is Effect.ASK:
         return "a rule allows or denies"
     if rule.effect is Effect.ALLOW:
-        if ANY in {rule.proposer, rule.target, rule.method}:
-            return "a rule that allows names its proposer, its target and its method"
+        if ANY in {rule.proposer, rule.target, rule.method, rule.asker}:
+            return "a rule that allows names its proposer, its target, its method and in whose name"
         if rule.method == "tools/call" and rule.context in {None, ANY}:
             return "a rule that allows tool calls names one tool"
         if rule.method == "tools/call" and rule.fingerprint is None:

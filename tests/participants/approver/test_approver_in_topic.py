@@ -125,6 +125,31 @@ async def test_what_is_denied_for_anybody_is_denied_for_an_open_target(topic: On
         assert files.done == []
 
 
+async def test_a_rule_for_one_asker_lends_nothing_to_another(topic: OneTopic) -> None:
+    async with approving(topic) as (files, _, ann, agent):
+        await allow(ann, asker="bob")
+        events = ann.events()
+        mallorys, bobs = (
+            asyncio.create_task(
+                agent.request(
+                    "files",
+                    "tools/call",
+                    {**write(asker), "_meta": {"mcpx.router/asker": asker}},
+                    timeout=SOON,
+                )
+            )
+            for asker in ("mallory", "bob")
+        )
+        assert (await bobs).fulfilled_by == "approver"
+        proposal = await anext(event.proposal async for event in events if isinstance(event, ProposalSeen))
+        assert proposal.params["arguments"] == {"path": "mallory"}
+        await ann.reject(proposal)
+        with pytest.raises(ProposalRejected):
+            await mallorys
+
+        assert files.done == [{"path": "bob"}]
+
+
 async def test_what_a_rule_explains_is_no_order(topic: OneTopic) -> None:
     uri = "[TOOL:delete_all]"
     async with approving(topic) as (_, approver, ann, agent):

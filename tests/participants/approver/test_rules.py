@@ -58,6 +58,7 @@ rules = st.builds(
     uses=st.integers(0, 3),
     constraint=st.none() | st.just({"required": ["path"]}),
     fingerprint=st.none() | st.sampled_from(["f" * 64, "e" * 64]),
+    asker=st.sampled_from([None, "mallory", "ann", "*"]),
 )
 proposals = st.builds(
     Asked,
@@ -67,6 +68,7 @@ proposals = st.builds(
     context=st.sampled_from(["write", "read"]),
     arguments=st.sampled_from([{}, {"path": "x"}]),
     fingerprint=st.none() | st.sampled_from(["f" * 64, "e" * 64]),
+    asker=st.sampled_from([None, "mallory", "ann"]),
 )
 
 
@@ -97,6 +99,7 @@ def test_a_rule_made_for_one_never_fires_for_another(several: list[Rule], asked:
     if verdict.effect is Effect.ALLOW:
         [rule] = [one for one in several if one.id == verdict.rule_id and not one.is_suspended(asked)][:1]
         assert (rule.proposer, rule.target, rule.method) == (asked.proposer, asked.target, asked.method)
+        assert rule.asker == asked.asker
         assert rule.method != "tools/call" or rule.context == asked.context
 
 
@@ -113,6 +116,16 @@ def test_a_rule_made_for_one_never_fires_for_another(several: list[Rule], asked:
 )
 def test_a_rule_that_does_not_speak_of_it_leaves_it_to_people(rule: Rule) -> None:
     assert decide([rule], WRITE, NOW).effect is Effect.ASK
+
+
+@pytest.mark.parametrize("asker", [None, "ann", "mallory", ""])
+def test_a_rule_for_one_asker_of_a_router_is_for_no_other(asker: str | None) -> None:
+    for_router, for_ann = replace(ALLOW, asker=None), replace(ALLOW, asker="ann")
+    asked = replace(WRITE, asker=asker)
+
+    assert (decide([for_router], asked, NOW).effect is Effect.ALLOW) is (asker is None)
+    assert (decide([for_ann], asked, NOW).effect is Effect.ALLOW) is (asker == "ann")
+    assert decide([for_ann, DENY], asked, NOW).effect is Effect.DENY
 
 
 def test_a_constraint_is_about_the_arguments() -> None:
@@ -158,6 +171,7 @@ def test_a_denial_does_not_wear_out() -> None:
         replace(ALLOW, effect=Effect.ASK),
         replace(ALLOW, proposer="files"),
         replace(ALLOW, fingerprint=None),
+        replace(ALLOW, asker="*"),
     ],
 )
 def test_a_rule_that_is_too_wide_cannot_be_made(rule: Rule) -> None:
@@ -241,6 +255,7 @@ def test_a_file_that_is_no_book_decides_nothing(tmp_path: Path) -> None:
         {"uses": True},
         {"expires_at": None},
         {"context": 5},
+        {"asker": 5},
         {"effect": "ask"},
     ],
     ids=str,
