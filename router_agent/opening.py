@@ -100,7 +100,7 @@ def open_router(
         case StrategyName.MONOLITHIC | StrategyName.CASCADE:
             composed = inner
         case StrategyName.HIERARCHICAL:
-            composed = Hierarchical(inner)
+            composed = Hierarchical(inner, encoder=encoder)
         case StrategyName.EXPERTS:
             # The model takes the adapter of the domain whose tools it is shown: one for each specialist.
             composed = Experts(dict.fromkeys(adapters, inner), inner, together=BesideEachOther())

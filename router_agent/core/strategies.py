@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from router_agent.core.conforming import conforms
+from router_agent.core.encoder import Encoder
 from router_agent.core.filling import Evidence, grounds
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Plan, Strategy, compared
@@ -33,6 +34,8 @@ class Hierarchical:
     inner: Strategy
     domain_of: Callable[[Tool], str] = by_participant
     carried: float = CARRIED
+    encoder: Encoder | None = None
+    """Chooses the domain, too: words alone may know none of an intent's."""
 
     def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
         return self.inner.plan(intent, self.within(intent, catalogue))
@@ -40,7 +43,7 @@ class Hierarchical:
     def within(self, intent: Intent, catalogue: Catalogue) -> Catalogue:
         """The tools of the domains that are kept."""
         best: dict[str, float] = {}
-        for one in select(intent, catalogue):
+        for one in select(intent, catalogue, self.encoder):
             best.setdefault(self.domain_of(one.tool), one.score)
         if not best:
             return catalogue

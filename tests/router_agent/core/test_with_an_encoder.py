@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from router_agent.core.filling import fill
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic
+from router_agent.core.strategies import Hierarchical
 from router_agent.models.reading import Reading, SlotReading, SpanReading, ToolPage
 from tests.router_agent.core.tools_at_hand import ALL, GATE, READ, WEATHER, tool
 
@@ -61,3 +62,13 @@ def test_nearness_selects_where_no_word_is_shared() -> None:
     assert plan.best.tool is WEATHER
     assert reader.read_tools[0] == WEATHER.name
     assert READ.name not in reader.read_tools[:1]
+
+
+def test_a_domain_is_chosen_by_the_encoder_too() -> None:
+    intent = Intent.of("how many kronor are these quid worth")
+
+    def domains(encoder: Reader | None) -> set[str]:
+        tools = Hierarchical(Monolithic(GATE), carried=0.0, encoder=encoder).within(intent, ALL)
+        return {one.participant for one in tools}
+
+    assert domains(Reader("convert currency")) == {"bank"} != domains(None)
