@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,31 +28,17 @@ def test_three_hundred_histories_keep_every_promise() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("patch", planted.PATCHES, ids=lambda patch: patch.stem)
-def test_a_planted_bug_fits_the_gateway_as_it_is(patch: Path) -> None:
-    run = subprocess.run(
-        ["git", "apply", "--check", "--recount", patch], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert run.returncode == 0, run.stderr
-
-
 def test_a_seed_is_the_same_history_each_time(tmp_path: Path) -> None:
-    seeds = (3, 4)
+    # Of two nodes and two topics, while links break and nodes die.
     for name in ("once", "again"):
-        for seed in seeds:
-            simulate("--seed", str(seed), "--save", str(tmp_path / f"{name}-{seed}"))
+        simulate("--seed", "10", "--save", str(tmp_path / name))
 
-    for seed in seeds:
-        once, again = ((tmp_path / f"{name}-{seed}").read_text() for name in ("once", "again"))
-        assert len(from_lines(once.splitlines())) > 20
-        assert once == again
+    once, again = ((tmp_path / name).read_text() for name in ("once", "again"))
+    assert len(from_lines(once.splitlines())) > 20
+    assert once == again
 
 
-# A few each day; `make simulate-planted` looks for all of them.
-@pytest.mark.parametrize(
-    "patch", planted.PATCHES[datetime.now(UTC).toordinal() % 4 :: 4], ids=lambda patch: patch.stem
-)
+@pytest.mark.parametrize("patch", planted.PATCHES, ids=lambda patch: patch.stem)
 def test_a_planted_bug_is_found(patch: Path) -> None:
     found = planted.find(patch)
 
