@@ -16,6 +16,7 @@ from tests.faults.approvals import Tally, approving
 from tests.faults.members import Member, Recorder
 from tests.faults.rights import Changing
 from tests.faults.stage import Stage
+from tests.gateway_process import ROOT
 from tests.history import Closed, Heard, Quiet, Sent, check, to_line
 
 PATIENCE_S = 15.0
@@ -268,7 +269,7 @@ class Talk:
             facts=", ".join(fact for fact in (facts, *self._beside()) if fact),
         )
         if breaches:
-            self.keep(Path(".cache/faults"), injected)
+            self.keep(ROOT / ".cache" / "faults", injected)
             raise AssertionError(f"{outcome}\n" + "\n".join(breaches[:20]))
         return outcome
 

@@ -11,8 +11,8 @@ from tests.gateway_process import running_gateway
 MOST_MORE: Final = 64 << 20
 """Bytes of memory that a slow consumer may cost."""
 SIZE: Final = 100_000
-COUNT: Final = 1_500
-"""So that, kept for each of the slow, ten times as much would be kept."""
+COUNT: Final = 900
+"""So that, kept for each of the slow, five times as much would be kept."""
 SLOW: Final = 4
 
 
