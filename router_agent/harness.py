@@ -94,7 +94,6 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
-_WAIT: Final = object()
 
 
 async def converse(

@@ -60,7 +60,6 @@ _COUNTED: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _UNIT: Final = re.compile(r"\s?-?\s?([°º]?\s?[A-Za-zµΩ]+(?:/[A-Za-z]+)?(?:\^?[23²³])?)")
-_PER: Final = re.compile(r"\s+(?:per|/)\s+[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)

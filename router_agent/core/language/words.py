@@ -59,11 +59,6 @@ class Word:
         """In lower case."""
         return self.text.lower()
 
-    @property
-    def is_capital(self) -> bool:
-        """Whether it begins with an upper-case letter."""
-        return self.text[:1].isupper()
-
 
 def words_in(text: str) -> list[Word]:
     """Return a text's words in order, punctuation left out."""
