@@ -14,9 +14,9 @@ from router_agent.models.wordpiece import WordPiece
 
 INTENT_PIECES = 144
 TEXT_PIECES = 64
-"""Of a tool; a parameter's text is shorter by itself."""
-SLOT_PIECES = 28
-CHOICE_PIECES = 12
+"""Of a tool, a parameter or a choice."""
+SLOT_WORDS = 16
+"""Of a parameter's description: what comes later are examples and defaults."""
 MOST_CHOICES = 24
 
 
@@ -28,7 +28,7 @@ def sentence(pieces: WordPiece, text: str, most: int = TEXT_PIECES) -> list[int]
 def slot_text(tool: ToolPage, slot: Slot) -> str:
     """`"city ( optional string ) name of the city , get weather"`: what is wanted, and by whom."""
     kind = slot.kind if slot.required else f"optional {slot.kind}"
-    told = " ".join(slot.description.split()[:16])
+    told = " ".join(slot.description.split()[:SLOT_WORDS])
     return f"{words_of(slot.name)} ( {kind} ) {told} , {' '.join(words_of(tool.name).split()[:5])}"
 
 

@@ -12,9 +12,9 @@ READ: Final = 0.5
 """What the probability of just these words counts."""
 PARTLY: Final = 0.3
 """How much of that other words count that overlap them: "the Lisbon area" for "Lisbon"."""
-ALONE: Final = 0.9
+ALONE: Final = 0.7
 """What a place counts that an encoder points at and no rule knows."""
-DOUBT: Final = 0.5
+DOUBT: Final = 0.3
 """How much is taken off what rules found where an encoder is sure that nothing was said."""
 
 

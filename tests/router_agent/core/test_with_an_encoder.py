@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from router_agent.core.filling import fill
+from router_agent.core.filling.weighing import weighed
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic
 from router_agent.core.strategies import Hierarchical
@@ -72,3 +76,29 @@ def test_a_domain_is_chosen_by_the_encoder_too() -> None:
         return {one.participant for one in tools}
 
     assert domains(Reader("convert currency")) == {"bank"} != domains(None)
+
+
+def test_a_guess_that_the_encoder_shares_counts_more_than_one_that_it_does_not() -> None:
+    here, beside = SpanReading(3, 9, 0.9), SpanReading(0, 9, 0.9)
+    nowhere = SlotReading(0.9, (), (1.0, 0.0, 0.0), ())
+
+    shared = weighed(0.6, 3, 9, SlotReading(0.1, (here,), (1.0, 0.0, 0.0), ()))
+    overlapping = weighed(0.6, 3, 9, SlotReading(0.1, (beside,), (1.0, 0.0, 0.0), ()))
+    doubted = weighed(0.6, 3, 9, nowhere)
+
+    assert 1 > shared > overlapping > doubted > 0
+
+
+@given(
+    guess=st.floats(0, 1),
+    spans=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.floats(0, 1)), max_size=3),
+    absent=st.floats(0, 1),
+)
+def test_a_weighed_score_stays_a_score(
+    guess: float, spans: list[tuple[int, int, float]], absent: float
+) -> None:
+    read = SlotReading(
+        absent, tuple(SpanReading(at, at + long, share) for at, long, share in spans), (1, 0, 0), ()
+    )
+
+    assert 0 <= weighed(guess, 3, 9, read) < 1
