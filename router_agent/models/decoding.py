@@ -26,6 +26,8 @@ MOST_CALLS = 4
 MOST_ITEMS = 32
 MOST_TEXT = 192
 """Tokens of one text."""
+MOST_TEXTS = 256
+"""Tokens of all texts of an answer together: a stranger's schema may ask for many, and others wait."""
 _DEEPEST = 6
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)?(?:\.\d*)?")
 
@@ -115,6 +117,7 @@ class _Pen:
     def __init__(self, model: Model, dialect: Dialect) -> None:
         self._model, self._dialect, self._marks = model, dialect, dialect.marks
         self.least = 1.0
+        self._left = MOST_TEXTS
 
     def call(self, tools: Sequence[Tool]) -> Call:
         before, after = self._marks.named
@@ -231,7 +234,8 @@ class _Pen:
         barred = self._model.controls.copy()
         barred[quote[0]] = False
         found = b""
-        for _ in range(MOST_TEXT):
+        for _ in range(min(MOST_TEXT, self._left)):
+            self._left -= 1
             logits = np.where(barred, -np.inf, self._model.logits())
             token = int(logits.argmax())
             if token == quote[0]:

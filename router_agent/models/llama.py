@@ -12,7 +12,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from router_agent.models.decoding import Model
+from router_agent.models.decoding import CannotDecode, Model
 from router_agent.models.dialects import Dialect, dialect_of
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.quiet import silence
@@ -119,7 +119,7 @@ class LlamaModel(Model):
     def begin(self, tokens: Sequence[int]) -> None:
         wanted = [*self._bos, *tokens]
         if len(wanted) >= self._size:
-            raise ValueError(f"{len(wanted)} tokens do not fit in {self._size}")
+            raise CannotDecode(f"{len(wanted)} tokens do not fit in {self._size}")
         shared = 0
         while shared < min(len(wanted) - 1, len(self._read)) and wanted[shared] == self._read[shared]:
             shared += 1
@@ -131,7 +131,7 @@ class LlamaModel(Model):
 
     def push(self, tokens: Sequence[int]) -> None:
         if len(self._read) + len(tokens) > self._size:
-            raise ValueError(f"the text outgrew {self._size} tokens")
+            raise CannotDecode(f"the text outgrew {self._size} tokens")
         for at in range(0, len(tokens), self._batch_size):
             part = tokens[at : at + self._batch_size]
             array = (llama_cpp.llama_token * len(part))(*part)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from router_agent.models.decoding import CannotDecode, Written, write_calls
+from router_agent.models.decoding import MOST_TEXTS, CannotDecode, Written, write_calls
 from router_agent.models.dialects import Dialect, Tool
 from router_agent.models.functiongemma import FunctionGemma
 from router_agent.models.hermes import Hermes
@@ -154,9 +154,40 @@ def test_a_schema_that_nests_for_ever_is_refused() -> None:
     schema["properties"] = {"again": schema}
     deep = Tool("t", "", {"properties": {"again": schema}, "required": ["again"]})
 
-    class Undeclared(FunctionGemma):
-        def prompt(self, *_: object) -> str:
-            return "hi"
-
     with pytest.raises(CannotDecode):
         asked(Undeclared(), 5, [deep])
+
+
+class Talker(DrunkModel):
+    """Wants a call, and writes thirty letters into every text."""
+
+    def logits(self) -> NDArray[np.float32]:
+        letter, quote = VOCABULARY.index("a"), VOCABULARY.index("<escape>")
+        outside = VOCABULARY.index("<start_function_response>" if quote in self.read else CONTROLS[1])
+        in_text = self.read.count(quote) % 2 == 1
+        is_full = self.read[-30:] == [letter] * 30
+        found = np.zeros(len(VOCABULARY), np.float32)
+        found[outside if not in_text else quote if is_full else letter] = 9
+        return found
+
+
+@pytest.mark.parametrize(("count", "is_written"), [(5, True), (40, False)])
+def test_a_schema_that_asks_for_many_texts_does_not_keep_a_model(*, count: int, is_written: bool) -> None:
+    names = [f"t{number:02}" for number in range(count)]
+    many = Tool("m", "", {"properties": {name: {} for name in names}, "required": names})
+    model = Talker(1)
+    try:
+        (call,) = write_calls(model, Undeclared(), "hi", [many]).calls
+        written = dict(call.arguments)
+    except CannotDecode:
+        written = {}
+
+    assert (written == dict.fromkeys(names, "a" * 30)) is is_written
+    assert model.read.count(VOCABULARY.index("a")) <= MOST_TEXTS + count
+
+
+class Undeclared(FunctionGemma):
+    """Says nothing of its tools."""
+
+    def prompt(self, *_: object) -> str:
+        return "hi"

@@ -164,5 +164,5 @@ def test_a_model_of_unknown_dialect_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_text_that_does_not_fit_is_refused(model: LlamaModel) -> None:
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(CannotDecode, match="do not fit"):
         model.begin(model.tokens("word " * 1000))
