@@ -6,8 +6,9 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from participants import Participant, ProposalRejected, Request, RequestFailed
 from schemas import JsonObject
 from tests.gateway_process import GatewayProcess, running_gateway
+from tests.participants.cli.conftest import Ran
 from tests.participants.cli.mcpx_process import mcpx_process, processes_with, run_mcpx
 from tests.participants.client_gateway import scripted_gateway
 
@@ -327,29 +329,19 @@ async def test_the_audit_log_is_verified_and_a_changed_line_is_found(gateway: Ga
 
 
 async def test_what_an_admin_may_not_do_is_exit_status_3_and_says_why(gateway: GatewayProcess) -> None:
-    url = {"MCPX_URL": gateway.http_url}
-    arguments = ("promote", "agent", "--add", "mcp/request:tools/*", "--reason", "x")
+    tools, theirs = "mcp/request:tools/*", "mcp/proposal:tools/*"
+    weak = gateway.admin_token(capabilities=["chat"])
+
+    def promoting(who: str, change: str, pattern: str, token: str) -> Coroutine[Any, Any, Ran]:
+        env = {"MCPX_URL": gateway.http_url, "MCPX_ADMIN_TOKEN": token}
+        return run_mcpx("promote", who, change, pattern, "--reason", "x", env=env)
+
     async with enter(gateway, "agent", "proposal-only"):
-        as_participant = await run_mcpx(*arguments, env={**url, "MCPX_ADMIN_TOKEN": gateway.token("ann")})
-        weak = gateway.admin_token(capabilities=["chat"])
-        beyond = await run_mcpx(*arguments, env={**url, "MCPX_ADMIN_TOKEN": weak})
-        stranger = await run_mcpx(
-            "promote",
-            "nobody",
-            "--add",
-            "chat",
-            "--reason",
-            "x",
-            env={**url, "MCPX_ADMIN_TOKEN": gateway.admin_token()},
-        )
-        still = await run_mcpx(
-            "promote",
-            "agent",
-            "--remove",
-            "mcp/proposal:tools/*",
-            "--reason",
-            "x",
-            env={**url, "MCPX_ADMIN_TOKEN": gateway.admin_token()},
+        as_participant, beyond, stranger, still = await asyncio.gather(
+            promoting("agent", "--add", tools, gateway.token("ann")),
+            promoting("agent", "--add", tools, weak),
+            promoting("nobody", "--add", "chat", gateway.admin_token()),
+            promoting("agent", "--remove", theirs, gateway.admin_token()),
         )
 
     assert (as_participant.code, beyond.code, stranger.code, still.code) == (3, 3, 1, 1)
