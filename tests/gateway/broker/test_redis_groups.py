@@ -113,7 +113,7 @@ async def test_what_a_failover_loses_is_told_to_everybody_who_heard_it(sentinels
             await node.until_said("lost")
         sentinels.master.kill()
         for node in nodes:
-            await node.until(lambda node=node: node.lost_topics == ["ops"], FAILED_OVER_S)
+            await node.until(partial(_has_lost_ops, node), FAILED_OVER_S)
 
         async with asyncio.timeout(RESUMED_S):
             while not all(_is_on(sentinels.replica, node) for node in nodes):  # noqa: ASYNC110 - unannounced
@@ -201,6 +201,10 @@ async def _see_nothing_doubled(talk: Talk) -> None:
         for number in range(len(talk.nodes)):
             said = [int(text.split()[1]) for text in node.said() if text.startswith(f"p{number} ")]
             assert said == sorted(set(said))
+
+
+def _has_lost_ops(node: Hearing) -> bool:
+    return node.lost_topics == ["ops"]
 
 
 def _is_on(server: RedisServer, node: Hearing) -> bool:
