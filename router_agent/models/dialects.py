@@ -2,8 +2,7 @@
 How models that call functions are spoken to, and how they answer.
 
 A model was trained on one way of writing tools and calls; another way costs it most of
-what it can do. So the way is chosen from the file's own chat template, and a file whose
-template is unknown is refused.
+what it can do: `router_agent.models.known_dialects` chooses it from the file's own template.
 """
 
 from __future__ import annotations
@@ -12,10 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
-
-
-class UnknownDialect(ValueError):
-    """A model's chat template is none that is spoken here."""
 
 
 class UnreadableCall(ValueError):
@@ -84,20 +79,3 @@ class Marks:
     """What ends an answer after its last call."""
     sorts_keys: bool
     """Arguments are written in the order of their names, not of their schema."""
-
-
-def dialect_of(template: str) -> Dialect:
-    """
-    The dialect of a chat template, by the marks that only it has.
-
-    Raises:
-        UnknownDialect: the template has no marks that are known.
-    """
-    from router_agent.models.functiongemma import FunctionGemma
-    from router_agent.models.hermes import Hermes
-
-    if "<start_function_call>" in template:
-        return FunctionGemma()
-    if "<tool_call>" in template and "<|im_start|>" in template:
-        return Hermes()
-    raise UnknownDialect("the model's chat template writes no function calls that are known here")

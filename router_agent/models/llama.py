@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_agent.models.decoding import CannotDecode, Model
-from router_agent.models.dialects import Dialect, dialect_of
+from router_agent.models.dialects import Dialect
 from router_agent.models.gguf_header import NotGguf, read_header
+from router_agent.models.known_dialects import dialect_of
 from router_agent.models.quiet import silence
 
 _CONTROL = 3

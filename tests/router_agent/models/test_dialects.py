@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_agent.models.dialects import Call, Dialect, Tool, UnknownDialect, UnreadableCall, dialect_of
+from router_agent.models.dialects import Call, Dialect, Tool, UnreadableCall
 from router_agent.models.functiongemma import FunctionGemma
 from router_agent.models.hermes import Hermes
+from router_agent.models.known_dialects import UnknownDialect, dialect_of
 
 WEATHER = Tool(
     "get_weather",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from router_agent.models.decoding import CannotDecode, write_calls
-from router_agent.models.dialects import Tool, UnknownDialect
+from router_agent.models.dialects import Tool
 from router_agent.models.gguf_header import NotGguf, read_header
+from router_agent.models.known_dialects import UnknownDialect
 from router_agent.models.llama import LlamaModel
 from router_agent.training.gemma import GemmaShape, export_adapter, export_gemma, random_weights
 from router_agent.training.merge import NotMergeable, merge
