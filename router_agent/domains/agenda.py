@@ -3,7 +3,8 @@ An MCP server for one calendar, kept as an iCalendar file that any calendar prog
 
     python -m router_agent.domains.agenda --calendar calendar.ics
 
-Times are local times without a zone, as people say them.
+Times are local times without a zone, as people say them. An event that recurs counts once, at its
+first time.
 """
 
 from __future__ import annotations

@@ -37,11 +37,11 @@ _OPERATORS: Final = {
     "contains": "contains|has",
     "=": "is equal to|equals|equal to|is|==|=",
 }
-"""How a filter may say an operator, the longer words first."""
+"""How a filter may say an operator, the longer words first. What it is compared with must be said."""
 _FILTER: Final = re.compile(
-    r"(?P<column>\w+)\s*(?:"
+    r"(?P<column>\w+)(?:\s+|(?=[<>=!]))(?:"
     + "|".join(f"(?P<o{number}>{words})" for number, words in enumerate(_OPERATORS.values()))
-    + r")\s*(?P<quote>['\"]?)(?P<value>.*)(?P=quote)",
+    + r")(?:(?<=[<>=])|(?=\s))\s*(?:(?P<quote>['\"])(?P<quoted>.*)(?P=quote)|(?P<plain>\S.*))",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -137,7 +137,8 @@ class Database:
         if said is None:
             raise ToolError(f"'{condition[:100]}' is no condition; write one such as 'age > 25'")
         self._look_up(table, said["column"])
-        column, value = _quoted(said["column"]), said["value"].strip()
+        column = _quoted(said["column"])
+        value = said["plain"] if said["plain"] is not None else said["quoted"]
         operator = next(one for number, one in enumerate(_OPERATORS) if said[f"o{number}"])
         if operator == "contains":
             return f" WHERE instr(lower({column}), lower(?)) > 0", (value,)

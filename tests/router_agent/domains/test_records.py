@@ -55,6 +55,8 @@ async def test_tables_and_columns_are_told_and_offered_as_choices(database: Data
         ("age<=9", ["Bo"]),
         ("name is not Bo", ["Ada", "Chen"]),
         ("name = 'Ada'", ["Ada"]),
+        ('name is "Ada"', ["Ada"]),
+        ("name is ''", []),
         ("name contains A", ["Ada"]),
         ("name contains %", []),
         ("active is 1", ["Ada", "Bo"]),
@@ -94,6 +96,8 @@ async def test_records_are_inserted_updated_and_deleted(database: Database) -> N
         ("insert_record", {"table": "users", "values": {"age": 1}}, "NOT NULL"),
         ("delete_records", {"table": "users", "filter": "age"}, "no condition"),
         ("delete_records", {"table": "users", "filter": ""}, "no condition"),
+        ("delete_records", {"table": "users", "filter": "name isolated"}, "no condition"),
+        ("delete_records", {"table": "users", "filter": "basis"}, "no condition"),
         ("delete_records", {"table": "users", "filter": "1=1; --"}, "has no"),
     ],
 )
