@@ -82,7 +82,7 @@ class Visit:
         return envelope
 
     async def answer(self, request: Envelope, result: JsonObject, *, sender: str) -> None:
-        rpc_id = orjson.loads(request.raw_payload)["id"]
+        rpc_id = orjson.loads(bytes(request.raw_payload))["id"]
         await self.say(
             str(request.kind.with_family("mcp/response")),
             {"jsonrpc": "2.0", "id": rpc_id, "result": result},

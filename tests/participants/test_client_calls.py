@@ -40,7 +40,7 @@ async def test_a_json_rpc_error_is_raised_with_code_message_and_data() -> None:
     async with scripted_gateway() as gateway, gateway.connect(others=FILES) as (me, visit):
         asking = asyncio.create_task(me.request("files", "ping"))
         request = await visit.accepted()
-        rpc_id = orjson.loads(request.raw_payload)["id"]
+        rpc_id = orjson.loads(bytes(request.raw_payload))["id"]
         error = {"code": -32602, "message": "no such tool", "data": {"tool": "x"}}
         payload = {"jsonrpc": "2.0", "id": rpc_id, "error": error}
         await visit.say("mcp/response:ping", payload, sender="files", to=["me"], correlation_id=request.id)
@@ -62,7 +62,7 @@ async def test_progress_reaches_its_caller_before_the_answer_does() -> None:
             me.request("files", "tools/call", {"name": "slow", "arguments": {}}, on_progress=on_progress)
         )
         request = await visit.accepted()
-        token = orjson.loads(request.raw_payload)["params"]["_meta"]["progressToken"]
+        token = orjson.loads(bytes(request.raw_payload))["params"]["_meta"]["progressToken"]
         for step in (1, 2, 3):
             await visit.say(
                 "mcp/request:notifications/progress",
@@ -123,7 +123,7 @@ async def test_a_proposal_that_nobody_waits_for_is_withdrawn(way: str) -> None:
         assert str(withdraw.kind) == "mcp/withdraw:tools/call:rm"
         assert withdraw.correlation_id == proposal.id
         reason = "timeout" if way == "timed out" else "no_longer_needed"
-        assert orjson.loads(withdraw.raw_payload)["reason"] == reason
+        assert orjson.loads(bytes(withdraw.raw_payload))["reason"] == reason
 
 
 async def test_a_request_that_nobody_waits_for_is_cancelled() -> None:
@@ -135,8 +135,8 @@ async def test_a_request_that_nobody_waits_for_is_cancelled() -> None:
         notification = await visit.heard()
         assert str(notification.kind) == "mcp/request:notifications/cancelled"
         assert (notification.to, notification.correlation_id) == (("files",), request.id)
-        payload = orjson.loads(notification.raw_payload)
-        assert payload["params"]["requestId"] == orjson.loads(request.raw_payload)["id"]
+        payload = orjson.loads(bytes(notification.raw_payload))
+        assert payload["params"]["requestId"] == orjson.loads(bytes(request.raw_payload))["id"]
 
 
 async def test_a_request_fails_at_once_when_its_target_leaves() -> None:

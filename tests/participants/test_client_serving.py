@@ -39,7 +39,7 @@ async def call(visit: Visit, tool: str = "write", *, rpc_id: int | str = 1, **he
 
 
 def payload_of(envelope: Envelope) -> dict[str, Any]:
-    payload: dict[str, Any] = orjson.loads(envelope.raw_payload)
+    payload: dict[str, Any] = orjson.loads(bytes(envelope.raw_payload))
     return payload
 
 
