@@ -75,7 +75,7 @@ Act = Callable[[Participant], Awaitable[None]]
 
 
 class MainJob:
-    """Starts everything in order, watches it, and ends all of it."""
+    """Starts everything at once, watches it, and ends all of it."""
 
     def __init__(self, cast: Cast, keys: LocalKeys, state_dir: Path, port: int) -> None:
         self._cast, self._keys, self._state_dir = cast, keys, state_dir

@@ -165,6 +165,10 @@ def _demo_cast(name: str, topic: str, person: str, workspace: Path) -> Cast:
         demo = load_demo(name, workspace.resolve())
     except OSError as error:
         raise CommandError(f"The workspace {workspace} cannot be made", why=str(error)) from error
+    if person in {demo.name, *demo.servers}:
+        raise UsageRefused(
+            f"{person} takes part already: it is one of the {name} demonstration", do="Choose a --name"
+        )
     return Cast(topic, person, AGENT, demo.servers, workspace.resolve(), demo=demo)
 
 

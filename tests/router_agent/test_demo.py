@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -147,6 +148,26 @@ async def test_every_hint_that_is_printed_is_understood(scene: dict[str, Any]) -
             assert understood, (hint, told)
 
 
+def descendants_of(pid: int) -> set[int]:
+    """The processes below one: the weather's server has no marker in its command line."""
+    parents = {}
+    for directory in Path("/proc").iterdir():
+        with suppress(OSError):
+            if directory.name.isdigit():
+                parents[int(directory.name)] = int(
+                    (directory / "stat").read_text().rpartition(")")[2].split()[1]
+                )
+    found, fresh = set[int](), {pid}
+    while fresh:
+        fresh = {child for child, parent in parents.items() if parent in fresh}
+        found |= fresh
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    return Path("/proc", str(pid)).exists()
+
+
 async def test_after_ctrl_c_no_server_is_left(tmp_path: Path) -> None:
     marker = f"state-{uuid4().hex}"
     async with router_demo(tmp_path / marker) as (mcpx, scene):
@@ -155,15 +176,26 @@ async def test_after_ctrl_c_no_server_is_left(tmp_path: Path) -> None:
         assert all(any(f"router_agent.domains.{name}" in one for one in running) for name in domains)
         assert any("mcp_server_git" in one for one in running)
         assert len(scene["servers"]) == 8
+        started = descendants_of(mcpx.pid)
+        assert len(started) >= 9
 
         mcpx.signal(signal.SIGINT)
 
         assert await mcpx.wait() == 130
         assert processes_with(marker) == []
+        assert [pid for pid in started if is_alive(pid)] == []
 
 
-async def test_a_demonstration_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    ran = await run_mcpx("run", "--demo", "circus", env={"MCPX_STATE_DIR": str(tmp_path)})
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--demo", "circus"), "Choose one of: router"),
+        (("--demo", "router", "--name", "mail"), "mail takes part already"),
+        (("--demo", "router", "--", "a-server"), "brings its own servers"),
+    ],
+)
+async def test_what_cannot_be_played_is_refused(tmp_path: Path, arguments: tuple[str, ...], why: str) -> None:
+    ran = await run_mcpx("run", *arguments, env={"MCPX_STATE_DIR": str(tmp_path)})
 
     assert ran.code == 2
-    assert "Choose one of: router" in ran.err
+    assert why in ran.err
