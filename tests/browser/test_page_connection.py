@@ -222,9 +222,8 @@ async def test_a_line_that_brings_nothing_after_something_was_sent_is_given_up(
     await page.get_by_test_id("composer-text").press("Enter")
     await seat.next_sent()
 
-    await page.clock.run_for(
-        1_500
-    )  # the first look may still find some of it unsent, and then counts from there
+    # The first look may still find some of it unsent, and then counts from there.
+    await page.clock.run_for(1_500)
     await page.clock.fast_forward(11_000)
 
     await expect(page.get_by_test_id("connection-state")).to_have_attribute("data-state", "offline")
