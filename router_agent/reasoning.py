@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
-from functools import partial
+import threading
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from router_agent.harness import Turn
@@ -60,32 +60,36 @@ class LlamaModel:
         """`llama` is a `llama_cpp.Llama`, used by nobody else; `options` go with each completion."""
         self._llama, self._options = llama, options
         self._workers = Workers("reasoning")
-        self._turn = asyncio.Lock()
 
     async def stream(self, system: str, turns: Sequence[Turn]) -> AsyncGenerator[str]:
-        """Yield the text deltas of one completion."""
+        """Yield the text deltas of one completion; who reads slowly holds up nobody else's."""
         messages = [{"role": "system", "content": system}] + [
             {"role": turn.role, "content": turn.text} for turn in merged(turns)
         ]
+        loop, left = asyncio.get_running_loop(), threading.Event()
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()  # no more than a context has room for
 
-        def begin() -> Generator[Any]:
-            chunks: Generator[Any] = self._llama.create_chat_completion(
-                messages=messages, stream=True, **self._options
-            )
-            return chunks
-
-        async with self._turn:  # it has one text in its memory
-            chunks = await asyncio.wrap_future(self._workers.submit(begin))
+        def say() -> None:
             try:
-                while (
-                    chunk := await asyncio.wrap_future(self._workers.submit(partial(next, chunks, None)))
-                ) is not None:
+                for chunk in self._llama.create_chat_completion(
+                    messages=messages, stream=True, **self._options
+                ):
+                    if left.is_set():
+                        return
                     text = chunk["choices"][0]["delta"].get("content")
                     if text:
-                        yield text
+                        loop.call_soon_threadsafe(pieces.put_nowait, text)
             finally:
-                # Behind the piece that may be under way: a generator that runs cannot be closed.
-                self._workers.submit(chunks.close)
+                loop.call_soon_threadsafe(pieces.put_nowait, None)
+
+        work = self._workers.submit(say)
+        try:
+            while (text := await pieces.get()) is not None:
+                yield text
+            await asyncio.wrap_future(work)
+        finally:
+            left.set()
+            work.cancel()
 
 
 def merged(turns: Sequence[Turn]) -> list[Turn]:

@@ -57,6 +57,14 @@ async def test_two_conversations_take_turns_and_change_nothing_for_each_other(ll
     assert [one, other] == [whole(llama, "How is Oslo?"), whole(llama, "And Bergen?")]
 
 
+async def test_who_reads_slowly_holds_up_nobody_else(llama: Llama) -> None:
+    model = LlamaModel(llama, **OPTIONS)
+    async with asyncio.timeout(20), aclosing(model.stream("s", TURNS)) as slow:
+        await anext(slow)
+
+        assert await streamed(model, "How is Oslo?") == whole(llama, "How is Oslo?")
+
+
 async def test_a_conversation_that_is_left_makes_room_for_the_next(llama: Llama) -> None:
     model = LlamaModel(llama, **OPTIONS)
     async with asyncio.timeout(20):
