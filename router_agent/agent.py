@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, Final
@@ -29,7 +29,8 @@ from router_agent.thinking import Thinker
 _log: Final = logging.getLogger(__name__)
 
 WORKING_AT_ONCE: Final = 16
-"""Messages in chat that are worked on at once; further ones are answered with a refusal."""
+"""Messages in chat that are worked on at once; as many more are told to come again, further ones nothing."""
+_BUSY: Final = "I am busy with others' wishes; say it again in a moment."
 
 
 class RouterAgent:
@@ -61,7 +62,7 @@ class RouterAgent:
         self._catalogue_changed = asyncio.Event()
         self._keeper = Keeper(me, self._directory, self._catalogue_changed.set)
         self._questions = Questions()
-        self._working: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[object]] = set()
         # Opened before anything is awaited, so that nothing after the welcome is missed.
         self._events = me.events()
         service = Service(self._route_for, self._execute_for, approver)
@@ -141,10 +142,15 @@ class RouterAgent:
     def _start(self, chat: Chat, wishes: Sequence[Utterance | Route]) -> None:
         if not wishes:
             return
-        if len(self._working) >= WORKING_AT_ONCE:
-            _log.warning("intent.refused", extra={"asker": chat.sender, "reason": "busy"})
+        if len(self._working) < WORKING_AT_ONCE:
+            self._spawn(self._work(chat, wishes))
             return
-        task = asyncio.create_task(self._work(chat, wishes), name="router.chat")
+        _log.warning("intent.refused", extra={"asker": chat.sender, "reason": "busy"})
+        if len(self._working) < 2 * WORKING_AT_ONCE:
+            self._spawn(self._say(chat, _BUSY))
+
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work, name="router.chat")
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 

@@ -37,6 +37,7 @@ class Wanted:
     rules: Path | None
     http_host: str
     http_port: int | None
+    http_allowed_hosts: tuple[str, ...]
     models: Path | None
     act: float
     propose: float
@@ -85,6 +86,15 @@ def router(
     http_host: Annotated[
         str, typer.Option("--http-host", envvar="MCPX_ROUTER_HTTP_HOST", help="Where to listen.")
     ] = "127.0.0.1",
+    http_allowed_hosts: Annotated[
+        str,
+        typer.Option(
+            "--http-allowed-hosts",
+            metavar="NAME,…",
+            envvar="MCPX_ROUTER_HTTP_ALLOWED_HOSTS",
+            help="Further names under which it is reached.",
+        ),
+    ] = "",
     models: Annotated[
         Path | None,
         typer.Option(
@@ -130,6 +140,7 @@ def router(
         rules=rules,
         http_host=http_host,
         http_port=http_port,
+        http_allowed_hosts=tuple(name for one in http_allowed_hosts.split(",") if (name := one.strip())),
         models=models,
         act=act,
         propose=propose,
@@ -223,7 +234,7 @@ async def _serve(wanted: Wanted, thinker: Thinker) -> None:
 
     models = read_models(wanted.models) if wanted.models else {}
     callers = Callers(wanted.url, thinker, date.today)
-    hosts = ("127.0.0.1", "localhost", "[::1]", wanted.http_host)
+    hosts = ("127.0.0.1", "localhost", "[::1]", wanted.http_host, *wanted.http_allowed_hosts)
     listening = socket.create_server((wanted.http_host, wanted.http_port or 0))
     typer.echo(f"http://{wanted.http_host}:{listening.getsockname()[1]}", err=True)
     config = uvicorn.Config(Web(callers, models, hosts=hosts).app, log_config=None, lifespan="off")

@@ -11,7 +11,7 @@ _PROBLEM: Final = {
     "description": "A problem (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-_PROBLEMS: Final = {str(status): _PROBLEM for status in (400, 401, 403, 413, 429, 503, 504)}
+_PROBLEMS: Final = {str(status): _PROBLEM for status in (400, 401, 403, 413, 421, 429, 503, 504)}
 
 OPENAPI: Final[dict[str, Any]] = {
     "openapi": "3.1.0",

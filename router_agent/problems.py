@@ -16,7 +16,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "token_missing": 401,
     "token_refused": 401,
     "topic_forbidden": 403,
-    "host_refused": 403,
+    "host_refused": 421,
     "not_found": 404,
     "model_unknown": 404,
     "too_large": 413,

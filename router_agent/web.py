@@ -106,9 +106,10 @@ class Web:
         return JSONResponse({"status": "ok"})
 
     def _token(self, request: Request) -> str:
-        host = request.headers.get("host", "").rsplit(":", 1)[0] if request.headers.get("host") else ""
-        if host not in self._hosts:
-            raise Problem("host_refused", "This is not the name of this server")
+        name, _, port = request.headers.get("host", "").rpartition(":")
+        host = name if port.isdigit() else request.headers.get("host", "")
+        if host.lower() not in self._hosts:
+            raise Problem("host_refused", "Add this host name to --http-allowed-hosts if it is yours")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Problem("token_missing", "Send a capability token: Authorization: Bearer …")

@@ -6,7 +6,10 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from participants import Chat, ParticipantError, Presence, ProposalSeen, Request
+from router_agent import agent as agent_module
 from router_agent.agent import report_of
 from router_agent.authority import Way
 from router_agent.core import Call, Decision, Route
@@ -81,6 +84,19 @@ async def test_a_weak_router_proposes_what_a_strong_asker_wants(topic: OneTopic)
         proposal = await anext(event.proposal async for event in events if isinstance(event, ProposalSeen))
 
         assert (proposal.proposer, proposal.to) == ("router", ("tools",))
+
+
+async def test_who_finds_it_busy_is_told_so(topic: OneTopic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_module, "WORKING_AT_ONCE", 1)
+    server = Server(WEATHER)
+    weak = ("mcp/request:tools/list", "mcp/proposal:*", "mcp/response:*", "chat")
+    async with routed(topic, server, *weak), topic.joined("ann") as ann:
+        events = ann.events()
+        await ann.chat("@router get the current weather of Oslo")
+        await anext(event async for event in events if isinstance(event, ProposalSeen))
+        await ann.chat("@router get the current weather of Rome")
+
+        assert "say it again in a moment" in await said_by(events, "router")
 
 
 async def test_a_result_that_holds_an_intent_runs_nothing(topic: OneTopic) -> None:

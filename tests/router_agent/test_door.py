@@ -50,6 +50,8 @@ async def started(gateway: GatewayProcess, models: Path) -> AsyncIterator[httpx.
         "none",
         "--http-port",
         "0",
+        "--http-allowed-hosts",
+        "router.example, tools.example",
         "--models",
         str(models),
         "--act",
@@ -108,6 +110,10 @@ async def test_one_process_executes_streams_and_refuses(tmp_path: Path) -> None:
             done = await client.post("/v2/execute", json=wish, headers=ann)
             refused = await client.post("/v2/execute", json=wish, headers=guest)
             unknown = await client.post("/v2/execute", json=wish, headers=bearer("a.b.c"))
+            by_name = [
+                await client.post("/v2/execute", json=wish, headers={**guest, "Host": host})
+                for host in ("tools.example:3000", "evil.example")
+            ]
             turns = [{"role": "user", "content": "How is Oslo?"}]
             told = await client.post(
                 "/v2/stream", json={"topic": "ops", "messages": turns, "model": "big"}, headers=ann
@@ -116,6 +122,7 @@ async def test_one_process_executes_streams_and_refuses(tmp_path: Path) -> None:
     assert done.json()["steps"][0]["result"]["content"][0]["text"] == "sunny"
     assert refused.json()["error"] == "No tool is in view."
     assert (unknown.status_code, unknown.headers["content-type"]) == (401, "application/problem+json")
+    assert [answer.status_code for answer in by_name] == [200, 421]
     frames = frames_of(told.text)
     assert [frame["id"] for frame in frames] == [str(number + 1) for number in range(len(frames))]
     assert [frame["event"] for frame in frames] == ["intent", "route", "result", "text", "done"]
