@@ -125,7 +125,7 @@ class LlamaModel(Model):
         while shared < min(len(wanted) - 1, len(self._read)) and wanted[shared] == self._read[shared]:
             shared += 1
         if not llama_cpp.llama_memory_seq_rm(self._memory, 0, shared, -1):
-            llama_cpp.llama_memory_clear(self._memory, True)  # noqa: FBT003 - C
+            llama_cpp.llama_memory_clear(self._memory, False)  # noqa: FBT003 - C: what it held stays, and is unreachable
             shared = 0
         self._read = self._read[:shared]
         self.push(wanted[shared:])
@@ -151,7 +151,7 @@ class LlamaModel(Model):
         shares = (ctypes.c_float * max(1, len(scales)))(*scales)
         if llama_cpp.llama_set_adapters_lora(self._context, array, len(pointers), shares):
             raise RuntimeError("llama.cpp did not take the adapters")
-        llama_cpp.llama_memory_clear(self._memory, True)  # noqa: FBT003 - C
+        llama_cpp.llama_memory_clear(self._memory, False)  # noqa: FBT003 - C: what it held stays, and is unreachable
         self._read = []
 
     def open_adapter(self, path: Path) -> Any:

@@ -4,7 +4,8 @@ Times a random model of FunctionGemma's true size; run as a module, it is no tes
     python -m tests.router_agent.models.time_true_size [threads]
 
 The weights mean nothing, the sizes are the true ones: 18 layers of 640, a vocabulary of
-262,144, eight bits a weight. Printed are milliseconds.
+262,144, eight bits a weight. Printed are milliseconds on the clock, and of processor time:
+with one thread, the second is what a machine that does nothing else would take.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import gguf
@@ -64,27 +67,27 @@ def measure(model: LlamaModel, adapter: Path) -> None:
     first = len(CONTROLS) + 256
     tools = [first + number % 90 for number in range(512)]
 
-    def timed(work: object) -> float:
-        began = time.perf_counter()
-        assert callable(work)
+    def timed(work: Callable[[], object]) -> tuple[float, float]:
+        clock, spent = time.perf_counter(), time.process_time()
         work()
-        return 1000 * (time.perf_counter() - began)
+        return 1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - spent)
 
-    print(f"512 tokens of tools, first time {timed(lambda: model.begin([*tools, first])):.0f}")
-    intents = [
-        timed(lambda number=number: model.begin([*tools, *([first + number] * 24)])) for number in range(1, 8)
-    ]
-    print(f"24 tokens of an intent behind them {statistics.median(intents):.1f}")
+    def told(what: str, times: Sequence[tuple[float, float]]) -> None:
+        clock, spent = (statistics.median(column) for column in zip(*times, strict=True))
+        print(f"{what:36} {clock:10.3f} {spent:10.3f}")
+
+    told("512 tokens of tools, first time", [timed(lambda: model.begin([*tools, first]))])
+    intents = [partial(model.begin, [*tools, *([first + number] * 24)]) for number in range(1, 8)]
+    told("24 tokens of an intent behind them", [timed(begin) for begin in intents])
 
     def one_more() -> None:
         model.push([first])
         model.logits().argmax()
 
-    tokens = [timed(one_more) for _ in range(20)]
-    print(f"one token more {statistics.median(tokens):.1f}")
+    told("one token more", [timed(one_more) for _ in range(20)])
     model.adapters.add("one", adapter)
-    swaps = [timed(lambda on=on: model.adapters.use({"one": 1.0} if on else {})) for on in (True, False) * 10]
-    print(f"swap of an adapter {statistics.median(swaps):.3f}")
+    swaps = [partial(model.adapters.use, {"one": 1.0} if on else {}) for on in (True, False) * 10]
+    told("swap of an adapter", [timed(swap) for swap in swaps])
 
 
 if __name__ == "__main__":
