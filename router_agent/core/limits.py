@@ -76,6 +76,8 @@ class Breaker:
 
     def failed(self, now: float, *, at_once: bool = False) -> None:
         """The attempt went wrong; `at_once` opens, where one more attempt would cost too much."""
+        if self.state(now) is State.OPEN and not self._trying:
+            return  # it was begun before this opened, and failed for the same reason
         self._failed = max(self._failed + 1, self.failures if at_once else 0)
         self._trying = False
         if self._failed >= self.failures:

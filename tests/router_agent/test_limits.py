@@ -42,6 +42,18 @@ def test_a_breaker_opens_after_failures_in_a_row_and_tries_again() -> None:
     assert breaker.state(30.0) is State.CLOSED
 
 
+def test_attempts_that_were_under_way_when_a_breaker_opened_make_its_pause_no_longer() -> None:
+    breaker = Breaker(failures=3, pause=10)
+    for _ in range(3):
+        breaker.failed(1.0, at_once=True)
+
+    assert (breaker.state(10.9), breaker.state(11.0)) == (State.OPEN, State.HALF_OPEN)
+    assert breaker.admits(11.0)
+    breaker.failed(12.0)
+    breaker.failed(12.0)
+    assert (breaker.state(31.9), breaker.state(32.0)) == (State.OPEN, State.HALF_OPEN)
+
+
 class Stuck(Router):
     """A router whose model does not answer until it is let go."""
 
