@@ -60,7 +60,7 @@ class RouterAgent:
         self._allowance = allowance or Allowance()
         self._directory = Directory()
         self._catalogue_changed = asyncio.Event()
-        self._keeper = Keeper(me, self._directory, self._catalogue_changed.set)
+        self._keeper = Keeper(me, self._directory, self._changed)
         self._questions = Questions()
         self._working: set[asyncio.Task[object]] = set()
         # Opened before anything is awaited, so that nothing after the welcome is missed.
@@ -72,6 +72,11 @@ class RouterAgent:
     def directory(self) -> Directory:
         """The tools that are offered now."""
         return self._directory
+
+    def _changed(self) -> None:
+        """Tell who waits for tools, and have new ones read before they are wanted."""
+        self._catalogue_changed.set()
+        self._thinker.meet(self._directory.catalogue)
 
     async def wait_offered(self, *participants: str) -> None:
         """Return when each of these has told its tools; the caller bounds the wait."""

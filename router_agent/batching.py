@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from router_agent.core import Encoder
 from router_agent.models import Reading, ToolPage
 from router_agent.workers import Workers
+
+_log: Final = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 _Waiting = tuple[str, Callable[[], Any], "Future[Any]"]
@@ -23,6 +27,10 @@ class HearingEncoder(Encoder, Protocol):
         """Read intents, so that questions about them cost no pass of their own."""
         ...
 
+    def prepare(self, tools: Sequence[ToolPage]) -> None:
+        """Read what belongs to tools alone, so that the first intent that wants them need not wait."""
+        ...
+
 
 class BatchedEncoder(Encoder):
     """One encoder for many threads that route."""
@@ -33,12 +41,19 @@ class BatchedEncoder(Encoder):
         self._workers = Workers("router-encoder")
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
+        self._unmet: deque[ToolPage] = deque()
 
     def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
         return self._answered(intent, partial(self._encoder.nearness, intent, texts))
 
     def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
         return self._answered(intent, partial(self._encoder.read, intent, tools))
+
+    def meet(self, tools: Sequence[ToolPage]) -> None:
+        """Have tools prepared one by one where no intent waits; in place of those that were to be."""
+        with self._lock:
+            self._unmet = deque(tools)
+        self._workers.submit(self._pass)
 
     def _answered(self, intent: str, answer: Callable[[], Answer]) -> Answer:
         """Wait for the answer to one question; blocks the thread that asks."""
@@ -49,12 +64,21 @@ class BatchedEncoder(Encoder):
         return future.result()
 
     def _pass(self) -> None:
-        """Answer all that wait. Each question submits a pass: most find that an earlier one answered it."""
+        """Answer all that wait, else prepare one tool; many a pass finds that an earlier one did it."""
         with self._lock:
             taken, self._waiting = self._waiting, []
+            unmet = self._unmet.popleft() if self._unmet and not taken else None
+        if taken:
+            self._answer(taken)
+        elif unmet is not None:
+            self._prepare(unmet)
+        else:
+            return
+        self._workers.submit(self._pass)
+
+    def _answer(self, taken: Sequence[_Waiting]) -> None:
         try:
-            if taken:
-                self._encoder.hear(list(dict.fromkeys(intent for intent, _, _ in taken)))
+            self._encoder.hear(list(dict.fromkeys(intent for intent, _, _ in taken)))
         except Exception as error:  # noqa: BLE001 - those who wait are told, each in their own thread
             for _, _, future in taken:
                 future.set_exception(error)
@@ -64,3 +88,9 @@ class BatchedEncoder(Encoder):
                 future.set_result(answer())
             except Exception as error:  # noqa: BLE001 - as above
                 future.set_exception(error)
+
+    def _prepare(self, tool: ToolPage) -> None:
+        try:
+            self._encoder.prepare([tool])
+        except Exception as error:  # noqa: BLE001 - an intent that wants this tool will be told
+            _log.warning("tool.not_read", extra={"tool": tool.name, "why": type(error).__name__})

@@ -120,7 +120,7 @@ class Callers:
     async def _opened(self, topic: str, token: str) -> Caller:
         me = Participant.connect(self._url, topic, token, reconnect=False)
         directory = Directory()
-        keeper = Keeper(me, directory, lambda: None)
+        keeper = Keeper(me, directory, lambda: self._thinker.meet(directory.catalogue))
         events = me.events()
 
         async def hear() -> None:

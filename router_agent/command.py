@@ -198,7 +198,8 @@ async def run_router(wanted: Wanted) -> None:
             model=wanted.model,
             adapters=wanted.adapters,
             strategy=wanted.strategy,
-        )
+        ),
+        encoder=reader,
     )
     me = Participant.connect(wanted.url, wanted.topic, wanted.token)
     approver = Approver(me, RuleFile(wanted.rules), clock=time.time) if wanted.rules else None

@@ -52,7 +52,7 @@ def read_gate(kind: str, path: Path | None = None) -> Gate:
     return Gate.read(gates.get(kind) or gates["words"])
 
 
-def open_encoder(path: Path | None = None) -> Encoder:
+def open_encoder(path: Path | None = None) -> BatchedEncoder:
     """
     Load the encoder that ships with this room, or another.
 
@@ -133,7 +133,7 @@ def check_strategy(name: StrategyName, model: Path | None, adapters: Mapping[str
             pass
 
 
-def encoder_or_none(path: Path | None = None) -> Encoder | None:
+def encoder_or_none(path: Path | None = None) -> BatchedEncoder | None:
     """Return the encoder, or `None` with a line in the log that says why."""
     try:
         return open_encoder(path)

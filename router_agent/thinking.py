@@ -9,6 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Final
 
+from router_agent.batching import BatchedEncoder
 from router_agent.core import Answer, Catalogue, Policy, Route, Router
 from router_agent.errors import IntentRefused
 from router_agent.workers import Workers
@@ -31,13 +32,29 @@ class Thinker:
     """
 
     def __init__(
-        self, router: Router, *, waiting: int = WAITING, deadline: float = DEADLINE_S, threads: int = THREADS
+        self,
+        router: Router,
+        *,
+        encoder: BatchedEncoder | None = None,
+        waiting: int = WAITING,
+        deadline: float = DEADLINE_S,
+        threads: int = THREADS,
     ) -> None:
-        """`waiting` intents at most; `deadline` in seconds from asking to answer."""
+        """
+        `waiting` intents at most; `deadline` in seconds from asking to answer.
+
+        `encoder` is the router's, if it has one: it meets tools ahead of the intents that want them.
+        """
+        self._encoder = encoder
         self._router, self._most, self._deadline = router, waiting, deadline
         self._workers = Workers("router", threads)
         self._running: dict[_Key, asyncio.Future[Route]] = {}
         self._known: OrderedDict[_Key, Route] = OrderedDict()
+
+    def meet(self, catalogue: Catalogue) -> None:
+        """Have the encoder read tools that came or changed; returns at once."""
+        if self._encoder is not None:
+            self._encoder.meet([tool.page for tool in catalogue])
 
     async def route(
         self, said: str, catalogue: Catalogue, today: date, answers: tuple[Answer, ...] = ()

@@ -25,7 +25,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.heard: list[list[str]] = []
-        self.began, self.let_go = threading.Event(), threading.Event()
+        self.began, self.let_go, self.met = threading.Event(), threading.Event(), threading.Event()
         self.threads: set[int] = set()
 
     def hear(self, intents: Sequence[str]) -> None:
@@ -33,6 +33,15 @@ class Slow:
         self.heard.append(list(intents))
         self.began.set()
         self.let_go.wait(SOON)
+
+    def prepare(self, tools: Sequence[ToolPage]) -> None:
+        self.heard.append([tool.name for tool in tools])
+        self.began.set()
+        self.let_go.wait(SOON)
+        if tools[0].name == "broken":
+            raise RuntimeError("it does not encode")
+        if tools[0].name == "new":
+            self.met.set()
 
     def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
         self.threads.add(threading.get_ident())
@@ -63,6 +72,23 @@ def test_intents_that_wait_for_the_encoder_go_into_one_pass() -> None:
     assert sorted(slow.heard[1]) == ["bb", "ccc"]
     assert len(slow.heard) == 2
     assert len(slow.threads) == 1
+
+
+def test_an_intent_goes_before_the_tools_that_are_to_be_met() -> None:
+    slow = Slow()
+    encoder = BatchedEncoder(slow)
+    encoder.meet([ToolPage("old"), ToolPage("forgotten")])
+    assert slow.began.wait(SOON)
+    encoder.meet([ToolPage("broken"), ToolPage("new")])
+    with ThreadPoolExecutor(1) as callers:
+        asked = callers.submit(encoder.nearness, "a", ["x"])
+        while not encoder._waiting:
+            assert not asked.done()
+        slow.let_go.set()
+        assert asked.result(SOON) == [2.0]
+    assert slow.met.wait(SOON)
+
+    assert slow.heard == [["old"], ["a"], ["broken"], ["new"]]
 
 
 def test_a_question_that_fails_harms_no_other() -> None:
