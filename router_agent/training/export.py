@@ -23,7 +23,7 @@ def export_encoder(
     places: int = 192,
     words: _Type = _Type.Q4_0,
     attention: _Type = _Type.Q8_0,
-    inner: _Type = _Type.Q5_1,
+    inner: _Type = _Type.Q5_0,
 ) -> int:
     """
     Write trained weights, as `Encoder.state_dict()` names them; the file's size in bytes.

@@ -53,16 +53,12 @@ def truth_for(
         said = Candidate(
             not _is_denied(intent, first, last), 0.35 + 0.45 * share, start, end, "mentioned", shares=True
         )
-    if reading is None:
-        if said is not None:
-            yield said
-        return
-    _, yes, no = reading.truth
-    for value, probability in ((True, yes), (False, no)):
-        agreed = said if said is not None and said.value is value else None
-        score = 0.7 * probability + (0.3 * agreed.score if agreed else 0.0)
-        start, end = (agreed.start, agreed.end) if agreed else (-1, -1)
-        yield Candidate(value, score, start, end, "truth", shares=True)
+    if said is not None:
+        yield said
+    elif reading is not None:
+        _, yes, no = reading.truth
+        for value, probability in ((True, yes), (False, no)):
+            yield Candidate(value, 0.7 * probability, rule="truth", shares=True)
 
 
 def is_truth(parameter: Parameter) -> bool:

@@ -31,12 +31,9 @@ def choices_for(
     read = _read(parameter, reading)
     for choice in parameter.choices:
         score, start, end = _said(parameter, choice, intent, cues)
-        if read:
-            score = (
-                0.55 * score + 0.45 * read.get(str(choice), 0.0)
-                if score
-                else 0.8 * read.get(str(choice), 0.0)
-            )
+        if read:  # it may add to what words say, and take nothing from it
+            share = read.get(str(choice), 0.0)
+            score = max(score, 0.55 * score + 0.45 * share if score else 0.8 * share)
         if score > 0:
             yield Candidate(choice, min(1.0, score), start, end, "choice", shares=True)
 

@@ -1,4 +1,4 @@
-"""How a rule's guess and what an encoder reads count together: fitted on requests held back from training."""
+"""How a rule's guess and what an encoder reads count together: chosen on requests held back from training."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import Final
 
 from router_agent.models.reading import SlotReading
 
-GUESS: Final = 0.6
-"""What a rule's score counts where there is an encoder as well."""
 READ: Final = 0.5
-"""What the probability of just these words counts."""
+"""How far the probability of just these words closes the gap between a guess and certainty."""
 PARTLY: Final = 0.3
 """How much of that other words count that overlap them: "the Lisbon area" for "Lisbon"."""
 ALONE: Final = 0.7
 """What a place counts that an encoder points at and no rule knows."""
-DOUBT: Final = 0.3
+DOUBT: Final = 0.2
 """How much is taken off what rules found where an encoder is sure that nothing was said."""
 
 
@@ -26,5 +24,6 @@ def weighed(guess: float, start: int, end: int, reading: SlotReading) -> float:
             exact += span.probability
         elif span.start < end and start < span.end:
             partly += span.probability
-    score = GUESS * guess + READ * (exact + PARTLY * partly)
+    guess = max(0.0, min(0.98, guess))
+    score = guess + READ * (exact + PARTLY * partly) * (1 - guess)
     return max(0.0, min(0.98, score * (1 - DOUBT * reading.absent)))
