@@ -64,7 +64,8 @@ def open_encoder(path: Path | None = None) -> BatchedEncoder:
     except ImportError as error:
         raise ModelUnavailable("The encoder", f"{error}; install the extra [router]") from error
     try:
-        return BatchedEncoder(LlamaEncoder(path))
+        # An intent has a dozen tokens: a second thread brings little, and waits beside other work.
+        return BatchedEncoder(LlamaEncoder(path, threads=1))
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(path.name if path else "The encoder", str(error)) from error
 

@@ -15,7 +15,7 @@ from tests.bench.results import Results, Row
 
 TOOLS: Final = (7, 37, 150)
 """In view: of one server, as many as real users' largest lists, a whole house full."""
-INTENTS: Final = 60
+INTENTS: Final = 40
 """In each round, none said twice."""
 ROUNDS: Final = 3
 SEED: Final = 6
