@@ -30,7 +30,9 @@ _RECEIVERS_A_HOP: Final = 8
 """Further rounds that an expensive flush waits while more keeps arriving, and one more for each so many
 receivers: what comes meanwhile saves a write to each. Never a timer: a millisecond of delay cut closed
 loops to a fifth."""
-_SLICE: Final = 128
+_MOST_OWED_BYTES: Final = 1 << 13
+"""A larger batch is owed to nobody: to join it to what comes next costs more than a write."""
+_SLICE: Final = 160
 """Members written to in one round; then other topics have their turn: about half a millisecond."""
 
 
@@ -163,7 +165,7 @@ class Fanout:
 
         Return whether anything is owed: to be paid soon.
         """
-        if self._private or self._rest is not None or not self._frames:
+        if self._private or self._rest is not None or not self._frames or self._bytes > _MOST_OWED_BYTES:
             self.flush()
             return False
         frames, envelopes = self._take()

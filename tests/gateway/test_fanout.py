@@ -186,6 +186,17 @@ def test_who_was_read_hears_its_own_message_and_the_answer_in_one_write() -> Non
     assert ear(bob).heard == [b"question", b"answer"]
 
 
+def test_nobody_is_owed_what_is_large() -> None:
+    ann, bob = both = members(2)
+    fanout = Fanout(Rounds().call_soon, uncounted)
+    fanout.deliver(b"question", both)
+    fanout.flush_but(ann)
+    fanout.deliver(large := b"x" * 10_000, both)
+
+    assert not fanout.flush_but(ann)
+    assert ear(ann).heard == ear(bob).heard == [b"question", large]
+
+
 def test_what_is_owed_goes_before_anything_that_comes_after_it() -> None:
     ann, bob = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
@@ -271,10 +282,10 @@ def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them(
     fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver(b"1", everybody)
     fanout.flush(in_slices=True)
-    assert [len(ear(member).heard) for member in everybody] == [1] * 128 + [0] * 872
+    assert [len(ear(member).heard) for member in everybody] == [1] * 160 + [0] * 840
 
     rounds.one()
-    assert sum(len(ear(member).heard) for member in everybody) == 256
+    assert sum(len(ear(member).heard) for member in everybody) == 320
 
     fanout.deliver(b"2", everybody)
     fanout.tell(b"you", everybody[-1])
