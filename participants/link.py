@@ -177,7 +177,11 @@ class Link:
             was_welcomed = self._socket is not None
             self._socket = None
             self._outbox.clear()
-            await socket.close()
+            try:
+                await socket.close()
+            except BaseException:
+                socket.transport.abort()  # who cannot wait for the goodbye leaves nothing open
+                raise
         if was_welcomed and self._goes_on_after(loss):
             self._carried.went_down(loss.end)
         return loss
