@@ -16,7 +16,7 @@ from tests.router_agent.core.tools_at_hand import ALL, router, tool
 KEYWORDS = [
     "type", "description", "enum", "default", "format", "anyOf", "items", "properties", "required", "const",
     "minimum", "maximum", "$ref", "pattern",
-]  # fmt: skip
+]  # fmt: skip  # a list of words, not a line for each
 VALUES = st.recursive(
     st.none()
     | st.booleans()
