@@ -124,9 +124,8 @@ class Router:
         at = next(number for number, one in enumerate(conditions) if one)
         first = self._decided(intent, list(calls[:at]), [""] * at) if at else None
         if first is not None and first.decision not in {Decision.ACT, Decision.PROPOSE}:
-            return replace(
-                first, calls=calls, rest=None
-            )  # that question comes before the one about the condition
+            # Its question comes before the one about the condition.
+            return replace(first, calls=calls, rest=None)
         later = ["", *conditions[at + 1 :]]
         wishes = [
             f"{one}, {call.clause}" if one else call.clause
