@@ -43,9 +43,11 @@ async def say_everything(mallory: Seat, text: str, number: int) -> None:
     await mallory.send("mcp/request:resources/read", call, to=["files"], id=f"r{id}")
     result = {"content": [{"type": "text", "text": text}, {"type": "image", "data": text, "mimeType": text}]}
     await mallory.send(
-        "mcp/response:resources/read", {"jsonrpc": "2.0", "id": text, "result": result}, to=["mallory"],
+        "mcp/response:resources/read",
+        {"jsonrpc": "2.0", "id": text, "result": result},
+        to=["mallory"],
         correlation_id=f"r{id}",
-    )  # fmt: skip  # a list of words, not a line for each
+    )
     error = {"code": -1, "message": text, "data": {"d": text}}
     await mallory.send(
         "mcp/response:tools/call",

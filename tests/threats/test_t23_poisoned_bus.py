@@ -205,9 +205,16 @@ async def test_what_a_node_with_another_secret_says_is_heard_by_nobody(
     async with node() as one, node(MCPX_JWT_SECRET=secret) as stranger:
         ops = TopicUnderTest(one)
         token = issue_token(
-            Key(None, "HS256", secret.encode()), issuer=ISSUER, audience=AUDIENCE, subject="mallory",
-            topics=["*"], capabilities=["chat"], ttl_s=60, now=time.time(), jti="m",
-        )  # fmt: skip  # a list of words, not a line for each
+            Key(None, "HS256", secret.encode()),
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            subject="mallory",
+            topics=["*"],
+            capabilities=["chat"],
+            ttl_s=60,
+            now=time.time(),
+            jti="m",
+        )
         bob = Listener(ops, "bob", one)
         hearing = asyncio.create_task(bob.listen())
         await bob.is_in.wait()

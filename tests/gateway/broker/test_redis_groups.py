@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from capabilities import Amendment, Revocation
 from gateway.broker.redis_broker import RedisBroker
 from gateway.broker.redis_keys import Keys, slot_of
-from gateway.core import Amended, Ended
+from gateway.core import Amended, Ended, Member
 from gateway.errors import BrokerUnavailable
 from schemas import CloseCode
 from tests.gateway.broker.conftest import started
@@ -100,12 +100,7 @@ async def test_a_master_that_hands_over_is_left_though_it_still_says_yes(sentine
 async def test_what_a_failover_loses_is_told_to_everybody_who_heard_it(sentinels: Sentinels) -> None:
     async with two_nodes(sentinels.url) as nodes:
         first, second = nodes
-        for node in nodes:
-            await node.enter("ops")
-        alice = await first.join("alice")
-        first.say(alice, "kept")
-        await second.until_said("kept")
-        await _in_step(sentinels)
+        alice = await _kept_by_master_and_replica(nodes, sentinels)
         # Nobody has told the replica of what comes now, and everybody is told yes.
         client_of(sentinels.replica.port).replicaof("127.0.0.1", free_port())
         first.say(alice, "lost")
@@ -116,8 +111,7 @@ async def test_what_a_failover_loses_is_told_to_everybody_who_heard_it(sentinels
             await node.until(partial(_has_lost_ops, node), FAILED_OVER_S)
 
         async with asyncio.timeout(RESUMED_S):
-            while not all(_is_on(sentinels.replica, node) for node in nodes):  # noqa: ASYNC110 - unannounced
-                await asyncio.sleep(0.05)
+            await _all_on(sentinels.replica, nodes)
         for node in nodes:
             await node.enter("ops")
         alice = await first.join("alice")
@@ -133,20 +127,14 @@ async def test_with_a_replica_that_must_have_it_nothing_is_accepted_without_one(
     client_of(sentinels.master.port).config_set("min-replicas-to-write", 1)
     async with two_nodes(sentinels.url) as nodes:
         first, second = nodes
-        for node in nodes:
-            await node.enter("ops")
-        alice = await first.join("alice")
-        first.say(alice, "kept")
-        await second.until_said("kept")
-        await _in_step(sentinels)
+        alice = await _kept_by_master_and_replica(nodes, sentinels)
         client_of(sentinels.replica.port).replicaof("127.0.0.1", free_port())
         await asyncio.to_thread(_wait_without_replica, sentinels.master)
         first.say(alice, "refused")
         await first.until(lambda: bool(first.not_taken))
         sentinels.master.kill()
         async with asyncio.timeout(FAILED_OVER_S):
-            while not all(_is_on(sentinels.replica, node) for node in nodes):  # noqa: ASYNC110 - unannounced
-                await asyncio.sleep(0.05)
+            await _all_on(sentinels.replica, nodes)
         client_of(sentinels.replica.port).config_set("min-replicas-to-write", 0)
         async with asyncio.timeout(RESUMED_S):
             while "after" not in second.said():
@@ -162,9 +150,16 @@ FAILED_OVER_S = 20.0
 """From the death of a master to the next, whose replica had lost sight of it."""
 
 
-async def _in_step(sentinels: Sentinels) -> None:
-    """Wait until the replica has all that the master has."""
+async def _kept_by_master_and_replica(nodes: Sequence[Hearing], sentinels: Sentinels) -> Member:
+    """Have alice, on the first node, say `kept`, and wait until the replica has it too; return her."""
+    first, second = nodes
+    for node in nodes:
+        await node.enter("ops")
+    alice = await first.join("alice")
+    first.say(alice, "kept")
+    await second.until_said("kept")
     await asyncio.to_thread(client_of(sentinels.master.port).wait, 1, 5000)
+    return alice
 
 
 def _wait_without_replica(master: RedisServer) -> None:
@@ -182,8 +177,7 @@ async def _go_on_at(server: RedisServer, talk: Talk) -> None:
     What the old master had not passed on is gone, and that is told: who hears
     it enters anew, as a node does whose members come back.
     """
-    while not all(_is_on(server, node) for node in talk.nodes):  # noqa: ASYNC110 - unannounced
-        await asyncio.sleep(0.05)
+    await _all_on(server, talk.nodes)
     for which, node in enumerate(talk.nodes):
         if node.lost_topics:
             await node.enter("ops")
@@ -205,6 +199,11 @@ async def _see_nothing_doubled(talk: Talk) -> None:
 
 def _has_lost_ops(node: Hearing) -> bool:
     return node.lost_topics == ["ops"]
+
+
+async def _all_on(server: RedisServer, nodes: Sequence[Hearing]) -> None:
+    while not all(_is_on(server, node) for node in nodes):  # noqa: ASYNC110 - unannounced
+        await asyncio.sleep(0.05)
 
 
 def _is_on(server: RedisServer, node: Hearing) -> bool:
