@@ -99,7 +99,7 @@ async def test_a_master_that_hands_over_is_left_though_it_still_says_yes(sentine
 @spec("mcpx delivery broker dies")
 async def test_what_a_failover_loses_is_told_to_everybody_who_heard_it(sentinels: Sentinels) -> None:
     async with two_nodes(sentinels.url) as nodes:
-        first, second = nodes
+        first = nodes[0]
         alice = await _kept_by_master_and_replica(nodes, sentinels)
         # Nobody has told the replica of what comes now, and everybody is told yes.
         client_of(sentinels.replica.port).replicaof("127.0.0.1", free_port())
