@@ -12,7 +12,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -38,10 +38,13 @@ _OPERATORS: Final = {
     "=": "is equal to|equals|equal to|is|==|=",
 }
 """How a filter may say an operator, the longer words first. What it is compared with must be said."""
+_JOINT: Final = re.compile(r"\b(?:and|or)\b|[<>=]", re.IGNORECASE)
+"""What no value without quotes has: a second condition begins there, more likely."""
 _FILTER: Final = re.compile(
     r"(?P<column>\w+)(?:\s+|(?=[<>=!]))(?:"
     + "|".join(f"(?P<o{number}>{words})" for number, words in enumerate(_OPERATORS.values()))
-    + r")(?:(?<=[<>=])|(?=\s))\s*(?:(?P<quote>['\"])(?P<quoted>.*)(?P=quote)|(?P<plain>\S.*))",
+    + r")(?:(?<=[<>=])|(?=\s))\s*"
+    r"(?:(?P<quote>['\"])(?P<quoted>(?:(?!(?P=quote)).)*)(?P=quote)|(?P<plain>[^\s'\"].*))",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -132,18 +135,25 @@ class Database:
         with self._open() as connection:
             return connection.execute(f"DELETE FROM {_quoted(table)}{where}", bound).rowcount  # noqa: S608 - as above
 
-    def _where(self, table: str, condition: str) -> tuple[str, tuple[str, ...]]:
+    def _where(self, table: str, condition: str) -> tuple[str, tuple[str | float | None, ...]]:
         said = _FILTER.fullmatch(condition.strip())
         if said is None:
             raise ToolError(f"'{condition[:100]}' is no condition; write one such as 'age > 25'")
         self._look_up(table, said["column"])
-        column = _quoted(said["column"])
-        value = said["plain"] if said["plain"] is not None else said["quoted"]
+        column, plain = _quoted(said["column"]), said["plain"]
+        if plain is not None and (_JOINT.search(plain) or _FILTER.fullmatch(f"x {plain}")):
+            # Taken as one value, "name is not Bo and age > 40" would hold of every record.
+            raise ToolError(f"'{condition[:100]}' is more than one condition; or put the value into quotes")
+        value = said["quoted"] if plain is None else plain
         operator = next(one for number, one in enumerate(_OPERATORS) if said[f"o{number}"])
         if operator == "contains":
             return f" WHERE instr(lower({column}), lower(?)) > 0", (value,)
-        # SQLite compares a text with a number column as a number.
-        return f" WHERE {column} {operator} ?", (value,)
+        # For SQLite every number is less than any text: words are compared with texts alone, so that
+        # "age is less than twenty" holds of none.
+        compared = (
+            f"CASE typeof({column}) WHEN 'text' THEN {column} {operator} ? ELSE {column} {operator} ? END"
+        )
+        return f" WHERE {compared}", (value, _number(value))
 
     def _look_up(self, table: str, *columns: str) -> None:
         known = self.columns()
@@ -156,7 +166,7 @@ class Database:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Open the database for one transaction; what takes too long is ended."""
-        connection = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", uri=True, timeout=ANSWER_WITHIN_S)
+        connection = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", uri=True, timeout=self._within_s)
         ends = time.monotonic() + self._within_s
         connection.set_progress_handler(lambda: time.monotonic() > ends, 10_000)
         try:
@@ -166,6 +176,14 @@ class Database:
             raise ToolError(f"The database refused: {error}") from error
         finally:
             connection.close()
+
+
+def _number(value: str) -> float | None:
+    """Return the number that a text says, else None, with which no comparison in SQL holds."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(value)
+    return None
 
 
 def _quoted(name: str) -> str:

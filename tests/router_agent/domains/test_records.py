@@ -24,8 +24,8 @@ from tests.router_agent.domains.asking import ask, refusal
 def database(tmp_path: Path) -> Database:
     with closing(sqlite3.connect(tmp_path / "records.db")) as made, made:
         made.executescript(
-            "CREATE TABLE users (name TEXT NOT NULL, age INTEGER, active INTEGER);"
-            "INSERT INTO users VALUES ('Ada', 36, 1), ('Bo', 9, 1), ('Chen', 52, 0);"
+            "CREATE TABLE users (name TEXT NOT NULL, age INTEGER, active INTEGER, rank);"
+            "INSERT INTO users VALUES ('Ada', 36, 1, 1), ('Bo', 9, 1, 2), ('Chen', 52, 0, 'third');"
             'CREATE TABLE "odd ""name" (x);'
         )
     return Database(tmp_path / "records.db")
@@ -38,7 +38,10 @@ def names(told: dict[str, Any]) -> list[str]:
 async def test_tables_and_columns_are_told_and_offered_as_choices(database: Database) -> None:
     server = database_server(database)
 
-    assert await ask(server, "list_tables") == {"users": ["name", "age", "active"], 'odd "name': ["x"]}
+    assert await ask(server, "list_tables") == {
+        "users": ["name", "age", "active", "rank"],
+        'odd "name': ["x"],
+    }
     async with Client(server) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     properties = tools["query_records"].input_schema["properties"]
@@ -60,7 +63,14 @@ async def test_tables_and_columns_are_told_and_offered_as_choices(database: Data
         ("name contains A", ["Ada"]),
         ("name contains %", []),
         ("active is 1", ["Ada", "Bo"]),
-        ("name is x' OR '1'='1", []),
+        ("name is \"x' OR '1'='1\"", []),
+        ("name is 'Bo and Ada'", []),
+        ("name is not '7 and 8'", ["Ada", "Bo", "Chen"]),
+        ("age is less than twenty", []),
+        ("age is not twenty", []),
+        ("age < 1e1", ["Bo"]),
+        ("rank < 2", ["Ada"]),
+        ("rank = 2", ["Bo"]),
     ],
 )
 async def test_records_are_found_by_a_condition_as_people_say_it(
@@ -99,9 +109,16 @@ async def test_records_are_inserted_updated_and_deleted(database: Database) -> N
         ("delete_records", {"table": "users", "filter": "name isolated"}, "no condition"),
         ("delete_records", {"table": "users", "filter": "basis"}, "no condition"),
         ("delete_records", {"table": "users", "filter": "1=1; --"}, "has no"),
+        ("delete_records", {"table": "users", "filter": "age < 40 and name is Bo"}, "more than one"),
+        ("delete_records", {"table": "users", "filter": "name is not Bo or age > 40"}, "more than one"),
+        ("delete_records", {"table": "users", "filter": "age is not more than 40"}, "more than one"),
+        ("delete_records", {"table": "users", "filter": "name is not Bo, age > 40"}, "more than one"),
+        ("delete_records", {"table": "users", "filter": "name is x' OR '1'='1"}, "more than one"),
+        ("delete_records", {"table": "users", "filter": "name is not 'Bo' and age is '9'"}, "more than one"),
+        ("delete_records", {"table": "users", "filter": "name != 'Bo' and age is '9'"}, "no condition"),
     ],
 )
-async def test_names_that_are_none_reach_no_sql(
+async def test_what_is_no_name_or_no_single_condition_reaches_no_sql(
     database: Database, tool: str, arguments: dict[str, Any], why: str
 ) -> None:
     server = database_server(database)
