@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.heads import Heads
-from router_agent.models.layout import INTENT_PIECES, choice_text, sentence, shown_choices, slot_text
+from router_agent.models.layout import INTENT_PIECES, sentence, shown
 from router_agent.models.quiet import silence
-from router_agent.models.reading import Reading, Slot, SlotReading, ToolPage
+from router_agent.models.reading import Reading, ToolPage
 from router_agent.models.wordpiece import Piece, WordPiece
 
 SHIPPED = "router-encoder.gguf"
@@ -114,19 +113,20 @@ class LlamaEncoder:
         self.prepare(tools)
         out: list[Reading] = []
         for tool in tools:
-            slots = self.vectors([slot_text(tool, slot) for slot in tool.slots])
-            choices = [self.vectors(_choice_texts(slot)) for slot in tool.slots]
+            texts = shown(tool)
+            slots = self.vectors([slot for slot, _ in texts])
+            choices = [self.vectors(offered) for _, offered in texts]
             relevance = self._heads.relevant(hidden.mean(axis=0), self.vectors([tool.text])[0])
             read = self._heads.slots(hidden[: len(words) + 1], slots, choices, words, intent)
-            out.append(Reading(relevance, tuple(map(_with_unread, read, tool.slots))))
+            out.append(Reading(relevance, tuple(read)))
         return out
 
     def prepare(self, tools: Sequence[ToolPage]) -> None:
         """Compute what belongs to tools and not to an intent, ahead of the first that wants them."""
         texts = [tool.text for tool in tools]
         for tool in tools:
-            for slot in tool.slots:
-                texts += [slot_text(tool, slot), *_choice_texts(slot)]
+            for slot, choices in shown(tool):
+                texts += [slot, *choices]
         self.vectors(texts)
 
     def hear(self, intents: Sequence[str]) -> None:
@@ -178,15 +178,3 @@ class LlamaEncoder:
         vectors = np.ctypeslib.as_array(found, shape=(number, self._width)).copy()
         ends = np.cumsum([len(row) for row in rows])[:-1]
         return list(np.split(vectors, ends))
-
-
-def _choice_texts(slot: Slot) -> list[str]:
-    return [choice_text(slot, choice) for choice in shown_choices(slot.choices)]
-
-
-def _with_unread(reading: SlotReading, slot: Slot) -> SlotReading:
-    """The choices of an enum that was too long to be read whole have no probability."""
-    unread = len(slot.choices) + 1 - len(reading.choices)
-    if not slot.choices or unread <= 0:
-        return reading
-    return replace(reading, choices=reading.choices + (0.0,) * unread)

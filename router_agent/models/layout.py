@@ -7,8 +7,6 @@ a tool is read once and kept, and an intent is a single short pass however many 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from router_agent.models.reading import Slot, ToolPage, words_of
 from router_agent.models.wordpiece import WordPiece
 
@@ -18,6 +16,8 @@ TEXT_PIECES = 64
 SLOT_WORDS = 16
 """Of a parameter's description: what comes later are examples and defaults."""
 MOST_CHOICES = 24
+MOST_TEXTS = 96
+"""Of one tool's parameters and choices: a stranger's schema may have thousands, and everybody would wait."""
 
 
 def sentence(pieces: WordPiece, text: str, most: int = TEXT_PIECES) -> list[int]:
@@ -37,6 +37,14 @@ def choice_text(slot: Slot, choice: str) -> str:
     return f"{choice.replace('_', ' ')} : {words_of(slot.name)}"
 
 
-def shown_choices(choices: Sequence[str]) -> Sequence[str]:
-    """The choices that are read: of an enum longer than this the others are met by their words alone."""
-    return choices[:MOST_CHOICES]
+def shown(tool: ToolPage) -> list[tuple[str, list[str]]]:
+    """The texts of parameters, each with those of its choices; rules alone see what is beyond the limits."""
+    out: list[tuple[str, list[str]]] = []
+    left = MOST_TEXTS
+    for slot in tool.slots:
+        if not left:
+            break
+        read = slot.choices[: min(MOST_CHOICES, left - 1)]
+        out.append((slot_text(tool, slot), [choice_text(slot, choice) for choice in read]))
+        left -= 1 + len(read)
+    return out

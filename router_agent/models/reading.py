@@ -61,7 +61,7 @@ class SlotReading:
     truth: tuple[float, float, float]
     """Not said, true, false: of use for booleans only."""
     choices: tuple[float, ...]
-    """Not said, then each of the slot's choices in order; empty without choices."""
+    """Not said, then the slot's choices in order, the first of them where there are many; empty without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Reading:
     relevance: float
     """How probable it is that the tool does what the intent asks for."""
     slots: tuple[SlotReading, ...]
+    """Of the tool's slots in order, the first of them where there are many."""
 
 
 def words_of(name: str) -> str:

@@ -16,7 +16,7 @@ from router_agent.models import Slot, ToolPage
 from router_agent.models.encoder import LlamaEncoder
 from router_agent.models.gguf_header import NotGguf
 from router_agent.models.heads import whole_words
-from router_agent.models.layout import MOST_CHOICES, sentence
+from router_agent.models.layout import MOST_CHOICES, MOST_TEXTS, sentence
 from router_agent.training.export import export_encoder
 from router_agent.training.gemma import GemmaShape, export_gemma, random_weights
 from tests.router_agent.models.test_reading_and_layout import PIECES, VOCABULARY
@@ -146,17 +146,23 @@ def test_a_reading_is_made_of_probabilities(encoder: LlamaEncoder) -> None:
         assert all(0 <= span.start < span.end <= len(intent) for span in slot.spans)
 
 
-def test_a_tool_of_many_slots_is_read_whole(encoder: LlamaEncoder) -> None:
+def test_a_large_tool_is_read_up_to_a_limit_and_the_rest_left_to_words(encoder: LlamaEncoder) -> None:
     choices = tuple(f"c{number}" for number in range(MOST_CHOICES + 9))
-    large = ToolPage(
-        "t", "", tuple(Slot(f"slot{number}", "string", "x" * 30, choices) for number in range(70))
-    )
+    slots = [Slot(f"slot{number}", "string", "x" * 30, choices) for number in range(70)]
+    large = ToolPage("t", "", tuple(slots))
 
     (reading,) = encoder.read("in paris", [large])
 
-    assert len(reading.slots) == 70
-    assert {len(slot.choices) for slot in reading.slots} == {1 + len(choices)}
-    assert {slot.choices[-9:] for slot in reading.slots} == {(0.0,) * 9}
+    full, rest = divmod(MOST_TEXTS, 1 + MOST_CHOICES)
+    assert [len(slot.choices) for slot in reading.slots] == [1 + MOST_CHOICES] * full + [rest]
+
+
+def test_a_tool_of_many_plain_slots_is_read_whole(encoder: LlamaEncoder) -> None:
+    wide = ToolPage("t", "", tuple(Slot(f"slot{number}", "string", "x" * 30) for number in range(70)))
+
+    (reading,) = encoder.read("in paris", [wide])
+
+    assert [slot.choices for slot in reading.slots] == [()] * 70
 
 
 def test_a_tool_that_was_prepared_costs_an_intent_one_text(
