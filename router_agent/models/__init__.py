@@ -1,8 +1,8 @@
 """
 Models that the router runs, and what they are shown: the encoder that it ships with, and a user's GGUF.
 
-`page_of` turns a tool into the `ToolPage` of `Slot`s that an encoder reads; what it says is
-a `Reading`. `LlamaEncoder` needs the extra `router` and is imported from its own module.
+An encoder reads a tool as a `ToolPage` of `Slot`s; what it says is a `Reading`. `LlamaEncoder` needs
+the extra `router` and is imported from its own module.
 """
 
 from router_agent.models.reading import (
@@ -12,7 +12,6 @@ from router_agent.models.reading import (
     SpanReading,
     ToolPage,
     kind_of,
-    page_of,
     words_of,
 )
 
@@ -23,6 +22,5 @@ __all__ = [
     "SpanReading",
     "ToolPage",
     "kind_of",
-    "page_of",
     "words_of",
 ]

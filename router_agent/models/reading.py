@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _KINDS = {"string", "integer", "number", "boolean", "array", "object"}
-_DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +78,6 @@ def words_of(name: str) -> str:
     return " ".join(_WORD.findall(name)).lower() or name
 
 
-def page_of(name: str, description: str, schema: Mapping[str, Any]) -> ToolPage:
-    """Flatten a tool's JSON Schema to the leaves that an intent can fill."""
-    return ToolPage(name, description, tuple(_slots(schema, "", required=True, depth=0)))
-
-
-def _slots(schema: Mapping[str, Any], prefix: str, *, required: bool, depth: int) -> Iterator[Slot]:
-    properties = schema.get("properties")
-    wanted = schema.get("required")
-    wanted = wanted if isinstance(wanted, list) else []
-    for name, inner in (properties if isinstance(properties, Mapping) else {}).items():
-        if not isinstance(inner, Mapping):
-            continue
-        must = required and name in wanted
-        if isinstance(inner.get("properties"), Mapping) and depth < _DEEPEST:
-            yield from _slots(inner, f"{prefix}{name}.", required=must, depth=depth + 1)
-            continue
-        yield Slot(
-            prefix + name, kind_of(inner), str(inner.get("description") or ""), _choices(inner), required=must
-        )
-
-
 def kind_of(schema: Mapping[str, Any]) -> str:
     """
     JSON Schema's one type for a property; a union's first type that is not null.
@@ -127,9 +105,3 @@ def kind_of(schema: Mapping[str, Any]) -> str:
         case [float(), *_]:
             return "number"
     return "string"
-
-
-def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    items = schema.get("items")
-    values = schema.get("enum") or (items.get("enum") if isinstance(items, Mapping) else None)
-    return tuple(str(value) for value in values if value is not None) if isinstance(values, list) else ()

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from router_agent.models import Slot, ToolPage, page_of
+from router_agent.core import Tool
+from router_agent.models import Slot, ToolPage
 from router_agent.models.layout import INTENT_PIECES, choice_text, slot_text
 from router_agent.models.wordpiece import Piece, WordPiece
 from router_agent.training.cases import Case
@@ -53,8 +54,10 @@ class Lesson:
 
 
 def tool_page(tool: Mapping[str, Any]) -> ToolPage:
-    """A case's tool as the encoder sees it."""
-    return page_of(str(tool["name"]), str(tool.get("description") or ""), tool.get("parameters") or {})
+    """A case's tool as the encoder will see it in use."""
+    read = Tool.read("", tool)
+    assert read is not None, f"a case offers {tool.get('name')!r}, which is no tool"
+    return read.page
 
 
 def lesson_of(pieces: WordPiece, case: Case, draw: random.Random, most_others: int = 1) -> Lesson:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_agent.models import Slot, ToolPage, kind_of, page_of, words_of
+from router_agent.core import Tool
+from router_agent.models import Slot, ToolPage, kind_of, words_of
 from router_agent.models.layout import choice_text, sentence, slot_text
 from router_agent.models.wordpiece import WordPiece
 
@@ -36,7 +37,8 @@ def test_a_name_is_spelled_out(name: str, words: str) -> None:
 
 
 def test_a_schema_is_flattened_to_its_leaves() -> None:
-    page = page_of(
+    page = Tool(
+        "library",
         "search",
         "Find things",
         {
@@ -50,7 +52,7 @@ def test_a_schema_is_flattened_to_its_leaves() -> None:
             },
             "required": ["query"],
         },
-    )
+    ).page
 
     assert page.slots == (
         Slot("query", "string", "What", required=True),
@@ -64,7 +66,7 @@ def test_a_schema_that_nests_for_ever_is_read_to_a_depth() -> None:
     schema: dict[str, object] = {"type": "object"}
     schema["properties"] = {"again": schema}
 
-    assert len(page_of("t", "", schema).slots) == 1
+    assert len(Tool("server", "t", schema=schema).page.slots) == 1
 
 
 @pytest.mark.parametrize(

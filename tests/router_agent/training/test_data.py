@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router_agent.models import page_of
+from router_agent.core import Tool
 from router_agent.models.wordpiece import WordPiece
 from router_agent.training import Case, generate, read_cases, write_cases
 from router_agent.training.align import span_of
@@ -69,7 +69,9 @@ def test_a_third_of_the_cases_lacks_its_tool() -> None:
 
 def test_tools_differ_in_the_number_of_their_parameters() -> None:
     counts = {
-        len(page_of("", "", tool["parameters"]).slots) for case in generate(4, 400) for tool in case.tools
+        len(Tool("", "", schema=tool["parameters"]).page.slots)
+        for case in generate(4, 400)
+        for tool in case.tools
     }
 
     assert counts >= set(range(9))
