@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 MOST_BYTES: Final = 256 * 1024
 """Of one file, read or written."""
 MOST_SEEN: Final = 10_000
-"""Files and folders that are looked at when files are listed."""
+"""Files that are looked at when files are listed; of a larger folder only some are there."""
 
 
 class Folder:
@@ -50,14 +51,18 @@ class Folder:
         """Return a path in the folder as callers name it."""
         return path.relative_to(self.path).as_posix()
 
-    def files(self, below: str = ".", pattern: str = "**/*") -> Iterator[Path]:
-        """Yield the regular files below a folder in order; of a very large one only some."""
+    def files(self, below: str = ".", suffix: str = "") -> Iterator[Path]:
+        """
+        Yield the regular files below a folder, those beside a folder before those in it.
+
+        Raises:
+            ToolError: it is no folder, or outside.
+        """
         start = self.inside(below)
         if not start.is_dir():
             raise ToolError(f"'{below[:200]}' is no folder")
-        for path in sorted(islice(start.glob(pattern), MOST_SEEN)):
-            hidden = any(part.startswith(".") for part in path.relative_to(self.path).parts)
-            if not hidden and path.is_file() and not path.is_symlink():
+        for path in islice(_below(start), MOST_SEEN):
+            if path.name.endswith(suffix) and path.is_file() and not path.is_symlink():
                 yield path
 
     def read(self, name: str) -> str:
@@ -86,12 +91,14 @@ class Folder:
         Write a file's text, over what was there; folders on its way are made.
 
         Raises:
-            ToolError: the text is too large, or the name is a folder's.
+            ToolError: the text is too large, or the name is that of a folder or device.
         """
         path = self.inside(name)
         data = text.encode()
         if len(data) > MOST_BYTES:
             raise ToolError(f"A file may have {MOST_BYTES} bytes here, and these are {len(data)}")
+        if path.exists() and not path.is_file():
+            raise ToolError(f"'{name[:200]}' is no file")  # a pipe would be waited for
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
@@ -113,3 +120,10 @@ class Folder:
             path.unlink()
         except OSError as error:
             raise ToolError(f"'{name[:200]}' cannot be deleted: {error.strerror}") from error
+
+
+def _below(start: Path) -> Iterator[Path]:
+    """Yield what lies below a folder, in order; what is hidden is not even looked into."""
+    for folder, folders, names in os.walk(start):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))

@@ -7,6 +7,7 @@ An MCP server for a web that is a folder: `pages/news.example/ai.html` is `https
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from html.parser import HTMLParser
 from itertools import islice
 from pathlib import Path
@@ -74,10 +75,14 @@ class PageSet:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
 
-    def addresses(self) -> list[str]:
-        """Return the addresses of the pages, in order."""
-        paths = islice(self._folder.files(pattern="**/*.html"), MOST_PAGES)
-        return [f"https://{self._folder.name_of(path).removesuffix('.html')}" for path in paths]
+    def texts(self) -> list[Text]:
+        """Return the pages as texts that can be searched; what is no page, or too large, is left out."""
+        found = []
+        for path in islice(self._folder.files(suffix=".html"), MOST_PAGES):
+            with suppress(ToolError):
+                page = self.page(self._folder.name_of(path))
+                found.append(Text(page["url"], page["title"], page["text"]))
+        return found
 
     def page(self, url: str) -> Page:
         """
@@ -95,6 +100,7 @@ class PageSet:
         reader = _Reader()
         try:
             reader.feed(self._folder.read(f"{address.removeprefix('https://')}.html"))
+            reader.close()  # it keeps back what could be the beginning of a reference, such as "R&D"
         except ToolError as error:
             raise ToolError(
                 f"'{url[:200]}' is not among the pages of this server, and it asks no others"
@@ -115,10 +121,7 @@ def pages_server(pages: PageSet) -> MCPServer:
         num_results: Annotated[int, Field(description="How many results to return", ge=1, le=20)] = 5,
     ) -> list[Hit]:
         """Search the web for pages about something."""
-        texts = (
-            Text(page["url"], page["title"], page["text"]) for page in map(pages.page, pages.addresses())
-        )
-        found = best_of(texts, query, num_results)
+        found = best_of(pages.texts(), query, num_results)
         return [{"url": one.key, "title": one.title, "snippet": one.snippet} for one in found]
 
     @server.tool(annotations=READS)

@@ -68,7 +68,7 @@ class ScriptFolder:
     def texts(self) -> list[Text]:
         """Return the scripts as texts that can be searched; the title says what one is for."""
         found = []
-        for path in islice(self._folder.files(pattern="**/*.py"), MOST_SCRIPTS):
+        for path in islice(self._folder.files(suffix=".py"), MOST_SCRIPTS):
             name = self._folder.name_of(path).removesuffix(".py")
             with suppress(ToolError):
                 text = self._folder.read(f"{name}.py")
