@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ MOST_BYTES: Final = 1024 * 1024
 MOST_LISTED: Final = 50
 MOST_MINUTES: Final = 7 * 24 * 60
 ONE_HOUR: Final = timedelta(hours=1)
+ONE_DAY: Final = timedelta(days=1)
 
 Title = Annotated[str, Field(description="Title of the event", max_length=200)]
 Minutes = Annotated[int, Field(description="How many minutes it lasts", ge=1, le=MOST_MINUTES)]
@@ -65,10 +66,12 @@ class Agenda:
 
     def add(self, title: str, start: str, minutes: int, location: str) -> Entry:
         """Add an event that lasts some minutes."""
+        starts = _moment(start)
         event = Event()
         event.add("uid", uuid4().hex[:8])
         event.add("dtstamp", datetime.now(UTC))
-        _set(event, title, _moment(start), timedelta(minutes=minutes), location)
+        facts = {"summary": title, "location": location}
+        _set(event, facts | {"dtstart": starts, "dtend": _later(starts, timedelta(minutes=minutes))})
         with self._changing() as calendar:
             calendar.add_component(event)
         return _entry(event)
@@ -84,15 +87,15 @@ class Agenda:
             event = next((one for one in calendar.events if str(one.get("uid")) == event_id), None)
             if event is None:
                 raise ToolError(f"There is no event '{event_id[:100]}'")
-            old = _entry(event)
-            begins, ends = _moment(old["start"]), _moment(old["end"])
-            _set(
-                event,
-                title or old["title"],
-                _moment(start) if start else begins,
-                timedelta(minutes=minutes) if minutes else ends - begins,
-                location or old["location"],
-            )
+            facts: dict[str, str | datetime] = {"summary": title, "location": location}
+            if start or minutes:
+                old = _entry(event)
+                begins, ends = _moment(old["start"]), _moment(old["end"])
+                starts = _moment(start) if start else begins
+                lasts = timedelta(minutes=minutes) if minutes else ends - begins
+                facts |= {"dtstart": starts, "dtend": _later(starts, lasts)}
+                event.pop("duration", None)  # it may stand in place of an end, and not beside it
+            _set(event, facts)
             return _entry(event)
 
     def _read(self) -> Calendar:
@@ -108,7 +111,8 @@ class Agenda:
             calendar.add("version", "2.0")
         except ValueError as error:
             raise ToolError("The calendar file is damaged") from error
-        assert isinstance(calendar, Calendar)
+        if not isinstance(calendar, Calendar):
+            raise ToolError("The calendar file is damaged: it is a part of one")
         return calendar
 
     @contextmanager
@@ -124,16 +128,19 @@ class Agenda:
             fresh.replace(self._path)
 
 
-def _set(event: Event, title: str, start: datetime, lasts: timedelta, location: str) -> None:
+def _set(event: Event, facts: Mapping[str, str | datetime]) -> None:
+    """Set what is not empty, and leave all else of the event as its owner's program wrote it."""
+    for name, value in facts.items():
+        if value:
+            event.pop(name, None)
+            event.add(name, value)
+
+
+def _later(moment: datetime, lasts: timedelta) -> datetime:
     try:
-        end = start + lasts
+        return moment + lasts
     except OverflowError:
         raise ToolError("That is too far away") from None
-    facts = {"summary": title, "dtstart": start, "dtend": end, "location": location}
-    for name, value in facts.items():
-        event.pop(name, None)
-        if value:
-            event.add(name, value)
 
 
 def _moment(said: str) -> datetime:
@@ -144,13 +151,14 @@ def _moment(said: str) -> datetime:
 
 
 def _entry(event: Event) -> Entry:
-    start, end = (event.get(name) for name in ("dtstart", "dtend"))
+    start, end, lasts = (event.get(name) for name in ("dtstart", "dtend", "duration"))
     begins = _plain(start.dt) if start is not None else datetime(1, 1, 1)  # noqa: DTZ001 - local times, as all here
+    ends = _plain(end.dt) if end is not None else begins + (lasts.dt if lasts is not None else ONE_HOUR)
     return {
         "event_id": str(event.get("uid", "")),
         "title": str(event.get("summary", "")),
         "start": begins.isoformat(),
-        "end": (_plain(end.dt) if end is not None else begins + ONE_HOUR).isoformat(),
+        "end": ends.isoformat(),
         "location": str(event.get("location", "")),
     }
 
@@ -188,8 +196,14 @@ def agenda_server(agenda: Agenda) -> MCPServer:
     @server.tool(annotations=READS)
     def show_calendar(day: Day) -> list[Entry]:
         """Show what is on the calendar on a day."""
-        on = _moment(day).date().isoformat()
-        return [one for one in agenda.entries() if one["start"][:10] <= on <= one["end"][:10]][:MOST_LISTED]
+        begins = datetime.combine(_moment(day), time())
+        first, over = begins.isoformat(), _later(begins, ONE_DAY).isoformat()
+        return [
+            one
+            for one in agenda.entries()
+            # An end is the first moment after: what ends at midnight is not on the next day as well.
+            if one["start"] < over and (one["end"] > first or one["start"] >= first)
+        ][:MOST_LISTED]
 
     @server.tool(annotations=DESTROYS)
     def update_event(

@@ -169,6 +169,49 @@ async def test_an_event_is_made_found_moved_and_kept_as_others_read_it(tmp_path:
     }
 
 
+FOREIGN = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//elsewhere//EN
+BEGIN:VEVENT
+UID:holiday
+DTSTAMP:20260301T080000Z
+DTSTART;VALUE=DATE:20260305
+DTEND;VALUE=DATE:20260306
+SUMMARY:Holiday
+END:VEVENT
+BEGIN:VEVENT
+UID:call
+DTSTAMP:20260301T080000Z
+DTSTART:20260306T223000Z
+DURATION:PT1H30M
+SUMMARY:Call
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+async def test_what_another_program_wrote_is_read_and_kept_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "calendar.ics"
+    path.write_text(FOREIGN)
+    server = agenda_server(Agenda(path))
+
+    days = {
+        day: [one["title"] for one in await ask(server, "show_calendar", day=f"2026-03-0{day}")]
+        for day in (4, 5, 6, 7)
+    }
+    assert days == {4: [], 5: ["Holiday"], 6: ["Call"], 7: []}
+    for event_id in ("holiday", "call"):
+        await ask(server, "update_event", event_id=event_id, title="Renamed", location="Here")
+    kept = path.read_text()
+    for line in ("DTSTART;VALUE=DATE:20260305", "DTEND;VALUE=DATE:20260306", "DURATION:PT1H30M"):
+        assert line in kept
+    assert "DTSTART:20260306T223000Z" in kept
+
+    moved = await ask(server, "update_event", event_id="call", start="2026-03-08T10:00:00")
+    assert (moved["end"], moved["title"]) == ("2026-03-08T11:30:00", "Renamed")
+    assert "DURATION" not in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "why"),
     [
@@ -186,14 +229,15 @@ async def test_what_is_no_event_is_refused(
     assert why in await refusal(server, tool, **arguments)
 
 
-async def test_a_damaged_calendar_is_left_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["no calendar", "BEGIN:VEVENT\nUID:alone\nEND:VEVENT\n"])
+async def test_a_damaged_calendar_is_left_as_it_is(tmp_path: Path, text: str) -> None:
     path = tmp_path / "calendar.ics"
-    path.write_text("no calendar")
+    path.write_text(text)
 
     assert "damaged" in await refusal(
         agenda_server(Agenda(path)), "create_event", start="2026-03-05T12:00:00"
     )
-    assert path.read_text() == "no calendar"
+    assert path.read_text() == text
 
 
 async def test_mail_goes_by_smtp_into_the_maildir_and_is_read_there(tmp_path: Path) -> None:
