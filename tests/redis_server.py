@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import signal
 import socket
@@ -14,14 +15,35 @@ from pathlib import Path
 from typing import Final
 
 READY: Final = "Ready to accept connections"
-READY_WITHIN_S: Final = 10.0
+READY_WITHIN_S: Final = 60.0
+
+
+RESERVED: Final = 16
+_reserved: deque[socket.socket] = deque()
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody held a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    Return a TCP port of 127.0.0.1 that is free for one who binds it by its number.
+
+    It stays reserved until so many others have been asked for: a socket is bound to it that
+    does not listen, so that the kernel gives the port to nobody who asks for any port, in any
+    process, and refuses who connects to it; a server that binds it with SO_REUSEADDR, as all
+    servers do, gets it.
+    """
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    _reserved.append(probe)
+    while len(_reserved) > RESERVED:
+        _reserved.popleft().close()
+    return int(probe.getsockname()[1])
+
+
+@atexit.register
+def _give_ports_back() -> None:
+    while _reserved:
+        _reserved.popleft().close()
 
 
 class RedisServer:
@@ -115,7 +137,7 @@ class RedisServer:
             process.send_signal(signal.SIGCONT)
             process.send_signal(number)
         try:
-            process.wait(5)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
