@@ -30,14 +30,15 @@ async def x1_redis_killed(stage: Stage, scale: Scale) -> Outcome:
     for outage in scale.outages_s:
         async with talking(stage, is_busy=True) as talk:
             stage.redis.kill()
-            unready = [stage.wait_status(node, 503, 5) for node in stage.nodes]
+            noticed_s = NOTICED_WITHIN_S + scale.slack_s
+            unready = [stage.wait_status(node, 503, noticed_s) for node in stage.nodes]
             await asyncio.gather(asyncio.sleep(outage), talk.wait_refused(), *unready)
             stage.redis.start()
             took = await talk.wait_flowing(PATIENCE_S)
-            assert took <= RESUMED_WITHIN_S, f"resumed only {took:.2f} s after Redis was back"
+            assert took <= RESUMED_WITHIN_S + scale.slack_s, f"resumed only {took:.2f} s after Redis was back"
             for node in stage.nodes:
                 assert await stage.status(node) == 200
-            roster = await talk.settle(roster_within_s=ROSTER_WITHIN_S)
+            roster = await talk.settle(roster_within_s=ROSTER_WITHIN_S + scale.slack_s)
             outcome = talk.outcome(f"Redis killed, back after {outage:g} s", took, f"roster {roster:.2f} s")
         assert not outcome.codes, f"nobody had to go: {outcome}"
         outcomes.append(outcome)
@@ -55,9 +56,9 @@ async def x1_forgetful_redis_killed(stage: Stage, scale: Scale) -> Outcome:
         began = time.monotonic()
         await talk.until(lambda: all(member.codes for member in talk.members), PATIENCE_S)
         took = time.monotonic() - began
-        assert took <= RESUMED_WITHIN_S, f"told only {took:.2f} s after Redis was back"
+        assert took <= RESUMED_WITHIN_S + scale.slack_s, f"told only {took:.2f} s after Redis was back"
         await talk.wait_flowing(PATIENCE_S)
-        roster = await talk.settle(roster_within_s=ROSTER_WITHIN_S)
+        roster = await talk.settle(roster_within_s=ROSTER_WITHIN_S + scale.slack_s)
         outcome = talk.outcome("Redis killed, forgot everything", took, f"roster {roster:.2f} s")
     assert outcome.codes == {"1012": len(connections)}, f"each is told once, with 1012: {outcome}"
     return outcome
@@ -88,7 +89,7 @@ async def x3_link_silent(stage: Stage, scale: Scale) -> Outcome:
             before = proxy.connections
             proxy.blackhole(direction)
             noticed = await talk.until(lambda: proxy.connections > before, PATIENCE_S)  # noqa: B023
-            assert noticed <= NOTICED_WITHIN_S, f"noticed only after {noticed:.2f} s"
+            assert noticed <= NOTICED_WITHIN_S + scale.slack_s, f"noticed only after {noticed:.2f} s"
             proxy.heal()
             took = await talk.wait_flowing(PATIENCE_S)
             await talk.settle()
@@ -135,7 +136,7 @@ async def x6_redis_refuses(stage: Stage, scale: Scale) -> Outcome:
             assert word in refusal.said, f"{name}: it does not say {word}: {refusal.said}"
             assert "Traceback" not in refusal.said, refusal.said
             for node in stage.nodes:
-                await stage.wait_status(node, 503, 5)
+                await stage.wait_status(node, 503, NOTICED_WITHIN_S + scale.slack_s)
                 assert await stage.status(node, "/livez") == 200
             await relent(stage, client)
             took = await talk.wait_flowing(PATIENCE_S)

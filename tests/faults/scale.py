@@ -31,6 +31,10 @@ class Scale:
     """X13: how long one node and then the other sees no Redis."""
     patience_s: float
     """X14: how long is waited for what hangs."""
+    slack_s: float
+    """How much longer than promised anything may take, on a machine that does other things too."""
+    at_once: float
+    """X7: the largest share of closes in a tenth of their time, as one sees it who may be held up."""
 
 
 FULL: Final = Scale(
@@ -44,6 +48,8 @@ FULL: Final = Scale(
     lease_s=12,
     halves=(1, 3, 12, 2, 5),
     patience_s=3,
+    slack_s=0,
+    at_once=0.35,
 )
 SHORT: Final = Scale(
     outages_s=(1,),
@@ -55,5 +61,7 @@ SHORT: Final = Scale(
     crowd_topics=3,
     lease_s=1,
     halves=(1, 2),
-    patience_s=0.3,
+    patience_s=1.5,
+    slack_s=10,
+    at_once=0.7,
 )

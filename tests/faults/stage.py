@@ -52,7 +52,7 @@ class Stage:
     async def status(self, node: GatewayProcess, path: str = "/readyz") -> int | None:
         """Return what a path answers; `None` when nobody does."""
         try:
-            return (await self.http.get(f"{node.http_url}{path}", timeout=2.0)).status_code
+            return (await self.http.get(f"{node.http_url}{path}", timeout=10.0)).status_code
         except httpx.HTTPError:
             return None
 
@@ -109,7 +109,7 @@ async def staged(
         options = ("--enable-debug-command", "local", "--loading-process-events-interval-bytes", "1024")
         redis = stack.enter_context(running_redis(directory / "redis", durable=durable, options=options))
         proxies = [await stack.enter_async_context(fault_proxy(redis.port)) for _ in range(2)]
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20.0))
         settings = {"MCPX_LOG_FORMAT": "json", "MCPX_JOIN_RATE": "1000:10000", **(env or {})}
         clock = WallClock(directory)
         first, second = [

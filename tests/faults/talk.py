@@ -19,7 +19,7 @@ from tests.faults.stage import Stage
 from tests.gateway_process import ROOT
 from tests.history import Closed, Heard, Quiet, Sent, check, to_line
 
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 """Longer than anything that has no bound of its own should take."""
 
 

@@ -24,11 +24,11 @@ class Peer:
         await self.writer.drain()
 
     async def hears(self, text: bytes) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await self.reader.readexactly(len(text)) == text
 
     async def hears_the_end(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await self.reader.read() == b""
 
 
@@ -46,7 +46,7 @@ async def linked() -> AsyncIterator[tuple[FaultProxy, Peer, Peer]]:
         proxy = await stack.enter_async_context(fault_proxy(server.sockets[0].getsockname()[1]))
         client = Peer(*await asyncio.open_connection("127.0.0.1", proxy.port))
         stack.callback(client.writer.close)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             served = await accepted.get()
         stack.callback(served.writer.close)
         yield proxy, client, served
@@ -94,7 +94,7 @@ async def test_a_reset_reaches_both_sides_as_an_error() -> None:
         proxy.reset()
         for peer in (client, server):
             with pytest.raises(ConnectionResetError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await peer.reader.read()
 
 
@@ -133,6 +133,6 @@ async def test_a_server_that_is_not_there_is_a_reset(unused_tcp_port: int) -> No
     async with fault_proxy(unused_tcp_port) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         with pytest.raises(ConnectionResetError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await reader.read()
         writer.close()

@@ -52,7 +52,7 @@ async def look(stage: Stage, node: int, at: float, *, is_at_rest: bool = False) 
     Raises:
         httpx.HTTPError: it does not answer.
     """
-    text = (await stage.http.get(f"{stage.nodes[node].http_url}/metrics", timeout=5.0)).text
+    text = (await stage.http.get(f"{stage.nodes[node].http_url}/metrics", timeout=20.0)).text
     found = {
         _NAMES[name]: float(value)
         for name, _, value in (line.partition(" ") for line in text.splitlines())
