@@ -24,7 +24,7 @@ async def test_a_participant_s_connections_share_one_budget() -> None:
             ops.join("bob", "chat") as bob,
         ):
             began = time.monotonic()
-            for n in range(7):
+            for n in range(20):
                 await first.send("chat", id=f"a{n}")
                 await second.send("chat", id=f"b{n}")
             await bob.send("chat", id="from-bob")
@@ -39,7 +39,7 @@ async def test_a_participant_s_connections_share_one_budget() -> None:
 
         assert {one["error"] for one in refused} == {"rate_limited"}
         assert all(0 < one["retry_after_ms"] <= 1000 for one in refused)
-        assert len(heard) + len(refused) == 15
+        assert len(heard) + len(refused) == 41
         assert 10 <= len(heard) - 1 <= 11 + seconds, "a burst of ten, and one for each second"
         assert "from-bob" in heard
 
@@ -57,7 +57,7 @@ async def test_refused_without_pause_a_connection_is_closed_with_4429(ops: Topic
 
         flooding = asyncio.create_task(go_on())
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 code = None
                 while code is None:
                     try:

@@ -29,7 +29,7 @@ from tests.participants.bridge_processes import is_alive, killed_afterwards, unt
 from tests.requirements import spec
 
 SERVER = str(Path(__file__).with_name("bridge_servers.py"))
-SOON = 15
+SOON = 30
 
 BRIDGE = """
     import asyncio, sys, structlog
@@ -242,7 +242,7 @@ async def test_a_bridge_whose_token_is_not_let_in_ends_with_the_reason(gateway: 
 async def test_a_bridge_that_is_disconnected_for_good_ends_with_the_close_code(
     gateway: GatewayProcess,
 ) -> None:
-    token = gateway.token("files", profile="server", ttl_s=2)
+    token = gateway.token("files", profile="server", ttl_s=6)  # a server starts meanwhile
     with pytest.raises(Closed) as closed:
         async with asyncio.timeout(SOON):
             await run_bridge((sys.executable, SERVER), gateway.url, "ops", token)

@@ -18,7 +18,7 @@ from router_agent.thinking import Thinker
 from tests.router_agent.core.tools_at_hand import ALL, EXCHANGE, GATE, READ, WEATHER
 
 TODAY = date(2026, 3, 4)
-SOON = 5.0
+SOON = 30.0
 
 
 class Bank:
@@ -93,6 +93,7 @@ def test_a_model_that_hangs_is_waited_for_once() -> None:
     assert breaker.state(0.0) is State.OPEN
     now = 1_000.0
     assert writer.write(Intent.of("x"), [READ]) is None, "it hangs still: not even an attempt"
+    assert model.began.wait(SOON), "its thread may begin later than it is waited for"
     assert model.asked == 1
     model.let_go.set()
 

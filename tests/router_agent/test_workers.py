@@ -17,7 +17,7 @@ from router_agent.gathering import BesideEachOther
 from router_agent.models import Reading, ToolPage
 from router_agent.workers import Workers
 
-SOON = 5.0
+SOON = 30.0
 
 
 class Slow:
@@ -114,7 +114,7 @@ def test_experts_run_beside_each_other_and_the_late_one_is_left_out() -> None:
         return Plan((), (("select", 1.0),))
 
     try:
-        assert BesideEachOther(at_once=2, within=0.05)([late, quick]) == [None, quick_plan()]
+        assert BesideEachOther(at_once=2, within=1.0)([late, quick]) == [None, quick_plan()]
     finally:
         let_go.set()
 
@@ -177,7 +177,7 @@ def test_a_thread_that_is_stuck_does_not_keep_the_process() -> None:
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

@@ -97,7 +97,7 @@ async def test_sockets_that_say_nothing_and_requests_that_never_end_are_closed()
         b"POST /admin/revocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{",
         b"\x16\x03\x01\x02\x00\x01\x00",
     ]
-    async with running_gateway(env={"MCPX_HANDSHAKE_TIMEOUT_S": "0.5"}) as gateway:
+    async with running_gateway(env={"MCPX_HANDSHAKE_TIMEOUT_S": "2"}) as gateway:
 
         async def hang(start: bytes) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
@@ -107,7 +107,7 @@ async def test_sockets_that_say_nothing_and_requests_that_never_end_are_closed()
                     pass
             writer.close()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(hang(start) for start in starts for _ in range(40)))
         ops = TopicUnderTest(gateway)
         async with ops.join("ann", "chat"):
@@ -115,13 +115,13 @@ async def test_sockets_that_say_nothing_and_requests_that_never_end_are_closed()
 
 
 async def test_one_who_answers_no_ping_is_closed() -> None:
-    env = {"MCPX_PING_INTERVAL_S": "0.2", "MCPX_PING_TIMEOUT_S": "0.3"}
+    env = {"MCPX_PING_INTERVAL_S": "0.5", "MCPX_PING_TIMEOUT_S": "3"}
     async with running_gateway(env=env) as gateway:
         ops = TopicUnderTest(gateway)
         async with ops.join("bob") as bob:
             idle = await ops.connect(gateway.token("idle", topics=[ops.name]))
             idle.transport.pause_reading()
-            async with asyncio.timeout(15):  # it gets five seconds to take the close frame
+            async with asyncio.timeout(60):  # it gets five seconds to take the close frame
                 while '"leave"' not in str(text := await bob.socket.recv()):
                     pass
             idle.transport.abort()
@@ -141,7 +141,7 @@ async def test_connections_of_a_token_are_bounded_and_told_so() -> None:
         await _fill(ops, stack, lambda _: token, 2)
         async with ops.connect(token):
             status, problem = await refusal(ops, token)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:  # the place is free once the gateway has seen the end
                 with suppress(InvalidStatus):
                     async with ops.connect(token):
@@ -163,7 +163,7 @@ async def test_connections_of_an_address_are_bounded_where_that_is_set() -> None
 
 
 async def test_who_reconnects_without_pause_is_told_to_wait() -> None:
-    async with running_gateway(env={"MCPX_JOIN_RATE": "0.5:4"}) as gateway:
+    async with running_gateway(env={"MCPX_JOIN_RATE": "0.01:4"}) as gateway:
         ops = TopicUnderTest(gateway)
         for _ in range(4):
             async with ops.connect(gateway.token("storm", topics=[ops.name])):
@@ -172,7 +172,8 @@ async def test_who_reconnects_without_pause_is_told_to_wait() -> None:
         async with ops.connect(gateway.token("bob", topics=[ops.name])):
             pass
 
-    assert (status, problem["code"], problem["retry_after_s"]) == (429, "too_many_requests", 2)
+    assert (status, problem["code"]) == (429, "too_many_requests")
+    assert 60 < problem["retry_after_s"] <= 100, "less by as long as the four took"
 
 
 async def test_a_refused_handshake_leaves_nothing_open(ops: TopicUnderTest) -> None:

@@ -33,7 +33,7 @@ async def dialed(
 async def rest(reader: asyncio.StreamReader) -> bytes:
     """All that comes until the gateway closes; a reset is an end too."""
     received = b""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         try:
             while data := await reader.read(65536):
                 received += data
@@ -135,7 +135,7 @@ async def test_a_head_below_the_limit_is_read(tmp_path: Path) -> None:
 async def test_what_does_not_come_to_its_end_in_time_is_cut_off_however_it_trickles(
     tmp_path: Path, sent: bytes
 ) -> None:
-    async with dialed(tmp_path, timeout_s="0.3") as (reader, writer):
+    async with dialed(tmp_path, timeout_s="1") as (reader, writer):
         writer.write(sent)
 
         async def trickle() -> None:
@@ -154,9 +154,9 @@ async def test_what_does_not_come_to_its_end_in_time_is_cut_off_however_it_trick
 
 
 async def test_who_has_asked_and_been_answered_may_ask_again(tmp_path: Path) -> None:
-    async with dialed(tmp_path, timeout_s="0.3") as (reader, writer):
-        for _ in range(10):
+    async with dialed(tmp_path, timeout_s="2") as (reader, writer):
+        for _ in range(11):
             writer.write(HEAD + b"\r\n")
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(ANSWERED)
             assert await reader.readexactly(3) == b"ok\n"
-            await asyncio.sleep(0.05)  # together longer than the deadline of one
+            await asyncio.sleep(0.2)  # together longer than the deadline of one
