@@ -29,8 +29,8 @@ AUDIENCE: Final = "mcpx-gateway"
 SECRET: Final = secrets.token_hex(32)
 """Shared by every gateway of a test run, so that a token opens each node."""
 
-READY_WITHIN_S: Final = 20.0
-ENDED_WITHIN_S: Final = 20.0
+READY_WITHIN_S: Final = 60.0
+ENDED_WITHIN_S: Final = 60.0
 _BETWEEN_PROBES_S: Final = 0.03
 
 
@@ -114,7 +114,7 @@ class GatewayProcess:
         Raises:
             RuntimeError: the process ended.
         """
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             while True:
                 if self._running.returncode is not None:
                     raise RuntimeError(f"it ended with exit status {self._running.returncode}")

@@ -12,7 +12,7 @@ from tests.gateway_process import running_gateway
 
 
 async def test_it_is_ready_when_the_block_begins_and_gone_when_it_ends() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.http_url) as http:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.http_url, timeout=30) as http:
         pid = gateway.pid
         assert (await http.get("/readyz")).status_code == 200
 
@@ -21,7 +21,7 @@ async def test_it_is_ready_when_the_block_begins_and_gone_when_it_ends() -> None
 
 
 async def test_its_tokens_open_its_topics_and_no_others() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.http_url) as http:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.http_url, timeout=30) as http:
         bearer = {"Authorization": f"Bearer {gateway.token('agent', topics=['ops'])}"}
 
         assert (await http.get("/ws?topic=ops", headers=bearer)).status_code == 426
@@ -35,7 +35,7 @@ async def test_it_starts_again_on_the_same_port(tmp_path: Path) -> None:
         assert await gateway.terminate() == 0
         await gateway.start()
 
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
             assert (await http.get("/readyz")).status_code == 200
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.scripted_gateway import ScriptedGateway, scripted_gateway
+
+PATIENCE_MS: Final = 30_000
+"""A browser on a machine that does other things too is slow; what never comes never comes."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -22,6 +27,7 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(
             executable_path=executable,
             args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+            timeout=4 * PATIENCE_MS,
         )
         yield browser
         await browser.close()
@@ -31,7 +37,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """A browser profile of its own, as wide as a laptop."""
     context = await chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     await context.close()
 

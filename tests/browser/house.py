@@ -86,7 +86,7 @@ class House:
 
     async def _here(self, participant: str) -> None:
         token = self.gateway.token("lookout", topics=[self.topic], capabilities=["chat"])
-        async with asyncio.timeout(20), Participant.connect(self.gateway.url, self.topic, token) as lookout:
+        async with asyncio.timeout(120), Participant.connect(self.gateway.url, self.topic, token) as lookout:
             if participant in lookout.roster:
                 return
             async for _ in lookout.events():

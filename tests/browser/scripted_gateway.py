@@ -29,7 +29,7 @@ from tests.redis_server import free_port
 FULL: Final = ("mcp/*", "chat")
 PROPOSER: Final = {"id": "agent-1", "capabilities": ["mcp/proposal:*", "chat"]}
 TARGET: Final = {"id": "files", "capabilities": ["mcp/response:*", "mcp/request:notifications/*", "chat"]}
-WITHIN_S: Final = 5.0
+WITHIN_S: Final = 15.0
 
 JsonObject = dict[str, Any]
 

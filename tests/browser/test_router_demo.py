@@ -29,11 +29,11 @@ async def test_a_sentence_that_is_typed_is_done_and_its_results_are_seen(
         timeline = page.get_by_test_id("timeline")
 
         await type_in(page, f"@router {SENTENCE}")
-        await expect(timeline).to_contain_text('"condition": "sunny"', timeout=20_000)
+        await expect(timeline).to_contain_text('"condition": "sunny"', timeout=60_000)
         await expect(timeline).to_contain_text("It depends: if it is nice")
         await expect(timeline).not_to_contain_text("picnic_list")
         await type_in(page, "@router yes")
 
-        await expect(timeline).to_contain_text("plan_hike", timeout=20_000)
+        await expect(timeline).to_contain_text("plan_hike", timeout=60_000)
         await expect(timeline).to_contain_text("picnic_list")
         await expect(page.locator("[data-testid^='proposal-']")).to_have_count(0)

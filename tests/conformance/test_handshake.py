@@ -44,7 +44,7 @@ async def test_no_token_or_a_bad_one_is_401(ops: TopicUnderTest, token: str | No
 async def test_two_tokens_are_none(ops: TopicUnderTest) -> None:
     tokens = [ops.gateway.token(id, topics=[ops.name]) for id in ("ann", "eve")]
     headers = [("Authorization", f"Bearer {token}") for token in tokens]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         refused = await http.get(f"{ops.gateway.http_url}/ws?topic={ops.name}", headers=headers)
 
     assert (refused.status_code, refused.json()["code"]) == (401, "token_missing")
@@ -116,7 +116,7 @@ async def test_a_plain_get_gets_the_same_answers_and_426_when_all_is_well(ops: T
     good = {"Authorization": f"Bearer {ops.gateway.token('ann', topics=[ops.name])}"}
     elsewhere = {"Authorization": f"Bearer {ops.gateway.token('ann', topics=['x'])}"}
     url = f"{ops.gateway.http_url}/ws"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         answers = [
             await http.get(f"{url}?topic={ops.name}"),
             await http.get(url, headers=good),
@@ -189,7 +189,7 @@ async def test_the_gateway_s_own_page_may_connect(ops: TopicUnderTest) -> None:
 
 @spec("mcpx identity hosts")
 async def test_another_host_name_is_not_answered(ops: TopicUnderTest) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         for path in ("/", "/ws?topic=a", "/livez", "/admin/topics"):
             answer = await http.get(f"{ops.gateway.http_url}{path}", headers={"Host": "rebound.example"})
             assert answer.status_code == 421
@@ -237,7 +237,7 @@ async def test_a_handshake_that_does_not_finish_is_a_closed_connection(
     async with running_gateway(*arguments, env={"MCPX_HANDSHAKE_TIMEOUT_S": "0.5"}) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(b"GET /ws?topic=a HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with contextlib.suppress(ConnectionResetError):  # closed all the same
                 assert await reader.read() == b""
         writer.close()
@@ -250,7 +250,7 @@ async def test_who_answers_no_ping_is_closed_with_4408() -> None:
         topic = TopicUnderTest(gateway)
         token = gateway.token("dead", topics=[topic.name], capabilities=["chat"])
         raw = await _upgraded(gateway.port, topic.name, token)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             received = b""
             while b"\x88" not in received or len(received.split(b"\x88")[-1]) < 3:
                 chunk = await asyncio.get_running_loop().sock_recv(raw, 4096)

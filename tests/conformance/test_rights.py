@@ -79,7 +79,9 @@ async def test_a_revoked_token_is_closed_with_4403_and_refused_with_401(ops: Top
 async def test_a_revocation_that_is_told_twice_is_listed_once(ops: TopicUnderTest) -> None:
     answers = [await ops.gateway.post("/admin/revocations", {"jti": "told-twice"}) for _ in range(2)]
     headers = {"Authorization": f"Bearer {ops.gateway.admin_token()}"}
-    async with httpx.AsyncClient(trust_env=False, base_url=ops.gateway.http_url, headers=headers) as http:
+    async with httpx.AsyncClient(
+        trust_env=False, base_url=ops.gateway.http_url, headers=headers, timeout=30
+    ) as http:
         listed = (await http.get("/admin/revocations", params={"limit": 1000})).json()["revocations"]
 
     assert [one.status_code for one in answers] == [200, 200]

@@ -19,7 +19,7 @@ from websockets.http11 import Response
 from schemas import PROTOCOL, Envelope, JsonObject
 from tests.gateway_process import GatewayProcess
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 30.0
 MARKER: Final = "x-test/marker"
 
 

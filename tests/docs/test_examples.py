@@ -44,7 +44,7 @@ async def in_background(*works: Coroutine[Any, Any, Any]) -> AsyncIterator[None]
 
 async def wait_present(gateway: GatewayProcess, *ids: str) -> None:
     """Return when all of `ids` are in the topic."""
-    async with Participant.connect(gateway.url, "ops", gateway.token("watcher")) as me, asyncio.timeout(5):
+    async with Participant.connect(gateway.url, "ops", gateway.token("watcher")) as me, asyncio.timeout(30):
         if set(ids) <= set(me.roster):
             return
         async for _ in me.events():
@@ -62,7 +62,7 @@ def ask(gateway: GatewayProcess, token: str, text: str) -> Coroutine[Any, Any, s
 async def test_who_may_ask_is_answered() -> None:
     async with running_gateway() as gateway:
         offering = example("offer").offer(gateway.url, "ops", gateway.token("shouting", profile="server"))
-        async with in_background(offering), asyncio.timeout(10):
+        async with in_background(offering), asyncio.timeout(30):
             await wait_present(gateway, "shouting")
 
             assert await ask(gateway, gateway.token("ann"), "hello") == "allowed: HELLO"
@@ -80,7 +80,7 @@ async def test_who_may_only_propose_gets_what_the_approver_decides(harmless: set
     async with running_gateway() as gateway:
         offering = example("offer").offer(gateway.url, "ops", gateway.token("shouting", profile="server"))
         deciding = example("approve").decide(gateway.url, "ops", gateway.token("approver"), harmless)
-        async with in_background(offering, deciding), asyncio.timeout(10):
+        async with in_background(offering, deciding), asyncio.timeout(30):
             await wait_present(gateway, "shouting", "approver")
 
             assert await ask(gateway, gateway.token("agent", profile="proposal-only"), "hello") == answer
@@ -90,7 +90,7 @@ async def test_who_is_promoted_is_answered_without_an_approver() -> None:
     async with running_gateway() as gateway:
         token = gateway.token("agent", profile="proposal-only")
         offering = example("offer").offer(gateway.url, "ops", gateway.token("shouting", profile="server"))
-        async with in_background(offering), asyncio.timeout(10):
+        async with in_background(offering), asyncio.timeout(30):
             await wait_present(gateway, "shouting")
             async with Participant.connect(gateway.url, "ops", token):
                 capabilities = await example("promote").promote(
@@ -107,7 +107,7 @@ async def test_who_says_what_they_want_is_served_by_a_router() -> None:
         thinker = Thinker(open_router(policy=EVERY_CALL))
         me = Participant.connect(gateway.url, "ops", gateway.token("router"))
         agent = RouterAgent(me, thinker)
-        async with in_background(offering), asyncio.timeout(10), me, in_background(agent.run()):
+        async with in_background(offering), asyncio.timeout(30), me, in_background(agent.run()):
             await agent.wait_offered("shouting")
             said = await example("intend").intend(
                 gateway.url, "ops", gateway.token("ann"), "shout the text 'hello'"

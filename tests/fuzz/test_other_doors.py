@@ -100,7 +100,9 @@ async def test_at_the_metrics_port(gateway: GatewayProcess) -> None:
     assert gateway.is_running
     await at_once(no_requests()[:: max(1, 300 // COUNT)], METRICS_PORT)
 
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{METRICS_PORT}", trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{METRICS_PORT}", trust_env=False, timeout=30
+    ) as http:
         assert (await http.get("/metrics")).status_code == 200
 
 

@@ -48,7 +48,7 @@ async def test_what_is_queued_is_sent_in_order_and_then_the_close_frame() -> Non
         queue(socket, text)
     socket.outbox.close(CloseCode.REVOKED)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await socket.outbox.run()
 
     assert [message.get("text") for message in socket.messages[:3]] == ["1", "2", "\u00e4"]
@@ -68,7 +68,7 @@ async def test_more_than_may_wait_is_told_once_and_dropped() -> None:
     assert socket.outbox.waiting_bytes == 0
 
     socket.open.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await running
     assert socket.messages[-1]["code"] == 4413
     assert len(socket.messages) == 2, "the one that was on its way, and the close frame"
@@ -90,7 +90,7 @@ async def test_nothing_is_queued_once_it_is_closing() -> None:
     socket.outbox.close(CloseCode.REVOKED)
     queue(socket, b"late")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await socket.outbox.run()
 
     assert [message.get("code") for message in socket.messages] == [1012]
@@ -104,7 +104,7 @@ async def test_a_peer_that_has_gone_ends_the_sending_quietly() -> None:
     socket = Gone()
     queue(socket, b"x")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await socket.outbox.run()
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.redis
 
 async def wait_status(http: httpx.AsyncClient, path: str, status: int, **headers: str) -> httpx.Response:
     """Return the first answer that has this status; another process has no event to wait for."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (answer := await http.get(path, headers=headers)).status_code != status:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return answer
@@ -32,7 +32,7 @@ async def test_a_handshake_is_answered_503_and_when_to_try_again(tmp_path: Path)
     with running_redis(tmp_path) as redis:
         async with (
             running_gateway("--redis", redis.url) as gateway,
-            httpx.AsyncClient(base_url=gateway.http_url) as http,
+            httpx.AsyncClient(base_url=gateway.http_url, timeout=30) as http,
         ):
             assert (await http.get("/ws?topic=ops", headers=bearer(gateway))).status_code == 426
 
@@ -48,7 +48,7 @@ async def test_readiness_follows_the_broker_and_liveness_does_not(tmp_path: Path
     with running_redis(tmp_path, durable=True) as redis:
         async with (
             running_gateway("--redis", redis.url) as gateway,
-            httpx.AsyncClient(base_url=gateway.http_url) as http,
+            httpx.AsyncClient(base_url=gateway.http_url, timeout=30) as http,
         ):
             redis.kill()
             await wait_status(http, "/readyz", 503)

@@ -38,7 +38,7 @@ async def test_metrics_have_a_port_of_their_own_if_asked() -> None:
     port = free_port()
     async with (
         running_gateway("--metrics-port", str(port)) as gateway,
-        httpx.AsyncClient(trust_env=False) as http,
+        httpx.AsyncClient(trust_env=False, timeout=30) as http,
     ):
         beside = await http.get(f"http://127.0.0.1:{port}/metrics")
         here = await http.get(f"{gateway.http_url}/metrics")

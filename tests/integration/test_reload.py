@@ -40,7 +40,7 @@ def token(secret: str, participant: str = "ann") -> str:
 
 async def status_of(gateway: GatewayProcess, secret: str, **headers: str) -> int:
     """What the door answers: 426 says that a WebSocket client would be let in."""
-    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http:
         bearer = {"Authorization": f"Bearer {token(secret)}"}
         return (await http.get("/ws?topic=ops", headers={**bearer, **headers})).status_code
 
@@ -54,7 +54,7 @@ def join(gateway: GatewayProcess, secret: str) -> Any:
 
 
 async def is_open(socket: ClientConnection) -> bool:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await (await socket.ping())
     return True
 
@@ -74,7 +74,7 @@ async def _after(
 
     before = len(told())
     act()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while len(told()) < before + times:  # noqa: ASYNC110 - another process' log
             await asyncio.sleep(0.02)
     line = told()[-1]
@@ -134,7 +134,7 @@ async def test_origins_hosts_and_rates_are_taken_anew(tmp_path: Path, env: dict[
         # Who was there before is held to the new rate too.
         for number in range(5):
             await ann.send(json.dumps({**CHAT, "id": str(number)}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             async for frame in ann:
                 if "rate_limited" in str(frame):
                     break

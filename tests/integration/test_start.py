@@ -40,7 +40,7 @@ async def test_a_token_signed_with_the_key_of_the_first_start_works_after_the_se
         await gateway.kill()
         await gateway.start()
 
-        async with httpx.AsyncClient(base_url=gateway.http_url) as http:
+        async with httpx.AsyncClient(base_url=gateway.http_url, timeout=30) as http:
             answer = await http.get("/ws?topic=ops", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 426
 

@@ -123,7 +123,7 @@ class ScriptedGateway:
 
     def participant(self, **options: Any) -> Participant:
         return Participant.connect(
-            self.url, "ops", "the-secret-token", **{"backoff": AT_ONCE, "open_timeout": 5.0, **options}
+            self.url, "ops", "the-secret-token", **{"backoff": AT_ONCE, "open_timeout": 30.0, **options}
         )
 
     @asynccontextmanager
@@ -158,7 +158,7 @@ async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
     gateway = ScriptedGateway()
     server: Server
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         serve(
             gateway.handle,
             "127.0.0.1",

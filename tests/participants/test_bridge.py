@@ -33,7 +33,7 @@ from tests.participants.serving_topic import MemoryMember, MemoryTopic
 
 SERVER = str(Path(__file__).with_name("bridge_servers.py"))
 MODERN_SERVER = str(Path(__file__).with_name("bridge_modern_server.py"))
-SOON = 10
+SOON = 30
 NOW = Backoff(first_s=0.0)
 LATER = Backoff(first_s=600.0, cap_s=600.0)
 

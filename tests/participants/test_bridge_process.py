@@ -23,7 +23,7 @@ from participants.bridge.session import ChildSession
 from tests.participants.bridge_processes import is_alive, killed_afterwards, wait_all_gone
 
 SERVER = str(Path(__file__).with_name("bridge_servers.py"))
-SOON = 10
+SOON = 30
 ME = {"name": "test", "version": "0"}
 
 
@@ -53,7 +53,7 @@ async def test_a_server_that_reads_the_end_of_its_input_goes_by_itself() -> None
 
 @pytest.mark.parametrize("behaviour", ["family", "stubborn"])
 async def test_the_whole_tree_ends_even_what_ignores_sigterm_or_left_its_session(behaviour: str) -> None:
-    async with asyncio.timeout(20), running(command(behaviour)) as child:
+    async with asyncio.timeout(60), running(command(behaviour)) as child:
         pids = await family_of(child)
         assert len(pids) == 4
         assert all(is_alive(pid) for pid in pids)
@@ -62,7 +62,7 @@ async def test_the_whole_tree_ends_even_what_ignores_sigterm_or_left_its_session
 
 
 async def test_a_tree_ends_when_its_server_ends_first() -> None:
-    async with asyncio.timeout(20), running(command("family")) as child:
+    async with asyncio.timeout(60), running(command("family")) as child:
         pids = await family_of(child)
         os.kill(pids[1], signal.SIGKILL)
         await child.wait()
@@ -79,7 +79,7 @@ async def test_a_cancelled_block_leaves_no_process() -> None:
             known.set_result(await family_of(child))
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         task = asyncio.create_task(use())
         pids = await known
         while not task.done():  # whoever cancels again and again does not get through
@@ -137,7 +137,7 @@ async def test_a_bridge_that_is_killed_leaves_no_process() -> None:
 
 
 async def test_a_keeper_that_is_killed_takes_its_server_along() -> None:
-    async with asyncio.timeout(20), running(command()) as child:
+    async with asyncio.timeout(60), running(command()) as child:
         pids = await family_of(child)
         os.kill(pids[0], signal.SIGKILL)
 
@@ -203,7 +203,7 @@ async def test_a_process_with_thousands_of_open_files_bridges_too() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
         for _ in range(1100):  # `select` stops at 1023
             opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-        async with asyncio.timeout(20), running(command()) as child:
+        async with asyncio.timeout(60), running(command()) as child:
             await family_of(child)
 
         assert child.status == 0

@@ -28,7 +28,7 @@ from participants.serving import serve
 from tests.participants.serving_topic import MemoryTopic
 from tests.requirements import spec
 
-SOON = 5
+SOON = 30
 PROPOSER = ("mcp/proposal:*", "mcp/response:*", "chat")
 
 

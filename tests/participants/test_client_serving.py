@@ -149,7 +149,7 @@ async def test_who_serves_nothing_leaves_the_answer_to_another_connection_of_the
         await visit.say("mcp/request:tools/list", payload, sender="ann")
         events = me.events()
         await visit.say("chat", {"text": "marker"}, sender="ann")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not isinstance(await anext(events), Chat):
                 pass
         await me.chat("marker")

@@ -28,7 +28,7 @@ from participants.serving import serve
 from tests.participants.serving_topic import MemoryMember, MemoryTopic
 from tests.requirements import spec
 
-SOON = 5
+SOON = 30
 
 
 class Workshop:

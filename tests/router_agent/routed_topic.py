@@ -16,7 +16,7 @@ from router_agent.thinking import Thinker
 from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import router, tool
 
-SOON = 15
+SOON = 30
 SEARCH = tool(
     "search_pages", "Search the web pages.", {"query": {"type": "string"}}, ["query"], readOnlyHint=True
 )

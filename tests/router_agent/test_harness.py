@@ -58,7 +58,7 @@ class Recorder:
 async def told(
     model: Script, carrier: Recorder, limits: Limits | None = None, **more: Any
 ) -> list[ChatEvent]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         events = converse(model, carrier, "system", [Turn("user", "hi")], limits=limits or Limits(), **more)
         return [event async for event in events]
 
@@ -170,7 +170,7 @@ async def test_who_stops_reading_stops_the_model() -> None:
     model = Script("a long answer " * 1_000)
     events = converse(model, Recorder(), "system", [])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await anext(events)
         await events.aclose()
 
@@ -189,7 +189,7 @@ async def test_a_bracket_that_stays_open_is_let_go_after_a_while() -> None:
 
     carrier = Recorder()
     texts = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for event in converse(Slow(), carrier, "s", [], limits=Limits(release_s=0.01)):
             if event.type is EventType.TEXT:
                 texts.append(event.data["text"])

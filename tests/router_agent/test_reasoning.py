@@ -35,7 +35,7 @@ async def client_of(kind: str, server: WireServer) -> AsyncIterator[ReasoningMod
 
 
 async def told(model: ReasoningModel, carrier: Recorder) -> list[ChatEvent]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         turns = [Turn("user", "Hello."), Turn("user", "How is Oslo?")]
         return [event async for event in converse(model, carrier, "Say it in brackets.", turns)]
 
@@ -93,7 +93,7 @@ async def test_who_stops_listening_ends_the_request(kind: str) -> None:
     async with (
         WireServer(frames, stays_open=True).running() as server,
         client_of(kind, server) as model,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
     ):
         async with aclosing(model.stream("s", [Turn("user", "x")])) as stream:
             assert await anext(stream) == "a"

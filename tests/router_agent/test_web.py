@@ -26,7 +26,7 @@ from tests.one_topic import OneTopic
 from tests.router_agent.core.tools_at_hand import DELETE, WEATHER, router
 from tests.router_agent.routed_topic import Server
 
-SOON = 15
+SOON = 30
 
 
 class Scripted:
@@ -61,7 +61,9 @@ async def served(
         offering.on_request(server.answer)
         serving = asyncio.create_task(http._serve([listening]))
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
+            ) as client:
                 yield client
         finally:
             http.should_exit = True

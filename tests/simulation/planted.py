@@ -50,7 +50,7 @@ def find(patch: Path) -> Found:
     with _planted(patch) as house:
         for seeds in ([("--first", named[1], "--seeds", "1")] if named else []) + [("--seeds", str(WITHIN))]:
             program = [sys.executable, "-m", "tests.simulation", *seeds, "--events", "12"]
-            run = subprocess.run(program, cwd=house, capture_output=True, text=True, check=False, timeout=300)
+            run = subprocess.run(program, cwd=house, capture_output=True, text=True, check=False, timeout=600)
             output += run.stdout + run.stderr
             if again := re.search(r"SEED=(\d+)", run.stdout):
                 return Found(int(again[1]), output, time.monotonic() - begun)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run seeds in a process of their own, which decides what order sets have."""
     program = [sys.executable, "-m", "tests.simulation", *arguments]
-    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
 @spec("mcpx delivery one order", "mcpx delivery from the welcome on", "mcpx delivery promotion in force")

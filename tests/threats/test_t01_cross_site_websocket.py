@@ -85,7 +85,7 @@ async def test_without_an_origin_a_bearer_token_is_needed_all_the_same(ops: Topi
 
 
 async def test_a_name_rebound_to_this_address_is_answered_nowhere(gateway: GatewayProcess) -> None:
-    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http:
         for path in ("/", "/ws?topic=ops", "/admin/topics", "/metrics", "/openapi.json"):
             answer = await http.get(path, headers={"Host": "rebound.example"})
             assert (answer.status_code, answer.json()["code"]) == (421, "host_refused"), path

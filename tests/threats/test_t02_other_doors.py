@@ -89,7 +89,9 @@ async def test_no_token_shown_at_another_door_is_written_down_anywhere(tmp_path:
             await join.event("welcome")
             async with httpx.AsyncClient(base_url=told.strip(), trust_env=False, timeout=30) as http:
                 await planted.knock("the router's answers", http, ("/v2/execute", "/v2/stream"))
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{metrics}", trust_env=False) as http:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{metrics}", trust_env=False, timeout=30
+            ) as http:
                 await planted.knock("the metrics port's answers", http, ("/metrics", "/x"))
                 planted.note("metrics", (await http.get("/metrics")).text)
             async with Participant.connect(gateway.url, TOPIC, good) as ann:

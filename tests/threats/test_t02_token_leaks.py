@@ -125,7 +125,9 @@ class Session:
     async def _admin(self) -> None:
         self.tokens["admin"] = self.one.admin_token("root")
         headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
-        async with httpx.AsyncClient(base_url=self.one.http_url, headers=headers, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=self.one.http_url, headers=headers, trust_env=False, timeout=30
+        ) as http:
             posted = [
                 await http.post(
                     "/admin/participants/agent/capabilities", json={"add": [WRITE], "reason": "r"}
@@ -142,7 +144,7 @@ class Session:
         said: list[str] = []
         good = self.tokens["ann"]
         broken = self.tokens["broken"] = good[:-4] + ("AAAA" if good[-4:] != "AAAA" else "BBBB")
-        async with httpx.AsyncClient(base_url=self.two.http_url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.two.http_url, trust_env=False, timeout=30) as http:
             for token in (good, broken, self.tokens["agent"], self.tokens["admin"]):
                 for headers in (
                     {"Authorization": f"Bearer {token}"},
@@ -170,7 +172,7 @@ class Session:
     async def collect(self) -> None:
         """Everything that the gateways wrote."""
         for name, gateway in {"one": self.one, "two": self.two}.items():
-            async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http:
                 self.written[f"metrics of {name}"] = (await http.get("/metrics")).text
             self.written[f"log of {name}"] = gateway.log_text()
             for file in gateway.state_dir.rglob("*"):

@@ -34,7 +34,7 @@ async def test_it_opens_no_topic(ops: TopicUnderTest, foreign: dict[str, Any]) -
 
 
 async def test_a_participants_token_opens_no_admin_door_and_an_admins_does(gateway: GatewayProcess) -> None:
-    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http:
         answers = {
             typ: (await http.get("/admin/topics", headers={"Authorization": f"Bearer {token(typ)}"}))
             for typ in ("mcpx+jwt", "JWT", "mcpx-admin+jwt")

@@ -47,7 +47,7 @@ async def test_what_is_said_to_the_person_is_inert_and_what_is_hidden_is_shown(
 
 
 async def test_the_policy_lets_nothing_inline_or_foreign_run(gateway: GatewayProcess) -> None:
-    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http:
         answer = await http.get("/")
     policy = {
         part.split()[0]: set(part.split()[1:])

@@ -68,7 +68,7 @@ async def test_where_it_is_asked_for_a_bomb_is_refused_before_it_fills_the_memor
 
 
 async def test_an_answer_over_http_is_not_compressed(ops: TopicUnderTest) -> None:
-    async with httpx.AsyncClient(base_url=ops.gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=ops.gateway.http_url, trust_env=False, timeout=30) as http:
         for path in ("/", "/openapi.json", "/metrics"):
             answer = await http.get(path, headers={"Accept-Encoding": "gzip, deflate, br"})
             assert "content-encoding" not in answer.headers

@@ -16,7 +16,7 @@ OTHERS = "somebody-elses-topic"
 
 @pytest.fixture
 async def http(gateway: GatewayProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as client:
         yield client
 
 

@@ -18,7 +18,9 @@ async def test_while_the_audit_log_cannot_be_written_nothing_is_done_and_envelop
         async with (
             ops.conducted(),
             ops.join("agent", "chat") as agent,
-            httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
+            httpx.AsyncClient(
+                base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30
+            ) as http,
         ):
             path = f"/admin/participants/agent/capabilities?topic={ops.name}"
             assert (await http.post(path, json={"add": ["mcp/proposal:*"]})).status_code == 200
@@ -51,7 +53,9 @@ async def test_no_text_of_an_act_makes_a_line_of_its_own() -> None:
         ops = TopicUnderTest(gateway)
         async with (
             ops.join("agent", "chat"),
-            httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
+            httpx.AsyncClient(
+                base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30
+            ) as http,
         ):
             path = f"/admin/participants/agent/capabilities?topic={ops.name}"
             answer = await http.post(path, json={"add": ["mcp/proposal:*"], "reason": evil})

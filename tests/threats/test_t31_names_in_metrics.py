@@ -17,7 +17,7 @@ AT_ONCE = 25
 async def test_after_a_thousand_participants_there_are_at_most_two_hundred_series() -> None:
     async with (
         running_gateway(env={"MCPX_LOG_FORMAT": "json"}) as gateway,
-        httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http,
     ):
 
         async def take_part(n: int) -> None:

@@ -20,7 +20,9 @@ async def test_a_topic_that_exists_and_one_that_does_not_are_refused_in_the_same
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         ops.join("ann", "chat"),
-        httpx.AsyncClient(base_url=ops.gateway.http_url, headers=headers, trust_env=False) as http,
+        httpx.AsyncClient(
+            base_url=ops.gateway.http_url, headers=headers, trust_env=False, timeout=30
+        ) as http,
     ):
         known, unknown = [await http.get(f"/ws?topic={name}") for name in (ops.name, "n-" + ops.name[2:])]
 
@@ -32,7 +34,7 @@ async def test_a_topic_that_exists_and_one_that_does_not_are_refused_in_the_same
 async def test_a_stranger_cannot_tell_a_participant_that_exists(ops: TopicUnderTest) -> None:
     async with (
         ops.join("ann", "chat"),
-        httpx.AsyncClient(base_url=ops.gateway.http_url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=ops.gateway.http_url, trust_env=False, timeout=30) as http,
     ):
         for headers in ({}, {"Authorization": f"Bearer {ops.gateway.token('mallory')}"}):
             known, unknown = [
@@ -51,7 +53,7 @@ async def test_a_token_with_a_wrong_end_is_refused_like_one_with_a_wrong_beginni
         f"{header}.{claims}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
         f"{header}.{claims}.{signature[:20]}{'A' if signature[20] != 'A' else 'B'}{signature[21:]}",
     ]
-    async with httpx.AsyncClient(base_url=ops.gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=ops.gateway.http_url, trust_env=False, timeout=30) as http:
         first, second = [
             await http.get(f"/ws?topic={ops.name}", headers={"Authorization": f"Bearer {token}"})
             for token in wrong

@@ -38,7 +38,7 @@ async def joined(gateway: GatewayProcess, token: str) -> AsyncIterator[ClientCon
 
 async def next_of(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """Return the payload of the next envelope of a kind."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             envelope: dict[str, Any] = json.loads(await socket.recv())
             if envelope["kind"] == kind:
@@ -61,7 +61,7 @@ async def test_the_next_envelope_after_the_admins_answer_is_judged_by_the_new_se
     path = "/admin/participants/agent-a/capabilities"
     async with (
         joined(gateway, gateway.token("agent-a", capabilities=PROPOSALS)) as agent,
-        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
+        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30) as http,
     ):
         await agent.send(request("e1", "agent-a"))
         assert (await next_of(agent, "system/error"))["error"] == "capability_violation"
@@ -83,11 +83,11 @@ async def test_a_revoked_token_is_closed_with_4403_and_refused_even_after_a_rest
     headers = {"Authorization": f"Bearer {gateway.admin_token('ann')}"}
     async with (
         joined(gateway, token) as agent,
-        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
+        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30) as http,
     ):
         answer = await http.post("/admin/revocations", json={"jti": "stolen"})
         assert len(answer.json()["closed"]) == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await next_of(agent, "nothing more")
     assert closed.value.rcvd is not None
@@ -117,7 +117,7 @@ async def test_on_a_full_disk_no_act_is_done_and_with_room_again_all_are(gateway
     log = gateway.state_dir / "audit.jsonl"
     async with (
         joined(gateway, gateway.token("agent-a", capabilities=PROPOSALS, jti="t1")) as agent,
-        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http,
+        httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30) as http,
     ):
         with gateway.largest_file(log.stat().st_size):
             refused = [await http.post(path, json=body) for path, body in ACTS]
@@ -137,7 +137,9 @@ async def test_on_a_full_disk_no_act_is_done_and_with_room_again_all_are(gateway
 async def test_an_act_whose_outcome_finds_no_room_was_done_and_reads_unknown(gateway: GatewayProcess) -> None:
     headers = {"Authorization": f"Bearer {gateway.admin_token('ann')}"}
     log, path = gateway.state_dir / "audit.jsonl", "/admin/participants/agent-a/disconnect"
-    async with httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30
+    ) as http:
         async with joined(gateway, gateway.token("agent-a")):
             await http.post(path)
         begun = len(log.read_bytes().splitlines(keepends=True)[0])
@@ -155,7 +157,9 @@ async def test_an_act_whose_outcome_finds_no_room_was_done_and_reads_unknown(gat
 async def test_a_log_that_was_altered_stops_admins_and_nobody_else(gateway: GatewayProcess) -> None:
     headers = {"Authorization": f"Bearer {gateway.admin_token('ann')}"}
     log = gateway.state_dir / "audit.jsonl"
-    async with httpx.AsyncClient(base_url=gateway.http_url, headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=gateway.http_url, headers=headers, trust_env=False, timeout=30
+    ) as http:
         await http.post("/admin/revocations", json={"jti": "t1"})
         await gateway.terminate()
         log.write_bytes(log.read_bytes().replace(b"ann", b"bob", 1))
@@ -177,7 +181,7 @@ async def test_no_token_is_in_a_log_a_metric_an_error_or_the_audit(gateway: Gate
     said: list[str] = []
     async with (
         joined(gateway, participant) as agent,
-        httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http,
     ):
         await agent.send(request("e1", "agent-a"))
         said.append(json.dumps(await next_of(agent, "system/error")))
@@ -200,7 +204,7 @@ async def test_participants_cannot_make_series_of_metrics(gateway: GatewayProces
     for number in range(30):
         async with joined(gateway, gateway.token(f"agent-{number}", profile="full")):
             pass
-    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=gateway.http_url, trust_env=False, timeout=30) as http:
         text = (await http.get("/metrics")).text
 
     assert "mcpx_connections_opened_total 30.0" in text

@@ -135,19 +135,19 @@ class Hearing:
     def gone(self, topic: str = "ops") -> list[str]:
         return [entry.node for entry in self.entries(topic) if isinstance(entry, Gone)]
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = 30.0) -> None:
         """Wait until what was told makes `condition` true."""
         async with asyncio.timeout(within_s):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def until_said(self, text: str, topic: str = "ops", within_s: float = 5.0) -> None:
+    async def until_said(self, text: str, topic: str = "ops", within_s: float = 30.0) -> None:
         await self.until(lambda: text in self.said(topic), within_s)
 
 
 async def all_until(
-    nodes: Sequence[Hearing], holds: Callable[[Hearing], bool], within_s: float = 5.0
+    nodes: Sequence[Hearing], holds: Callable[[Hearing], bool], within_s: float = 30.0
 ) -> None:
     """Wait until something holds of each node."""
     for node in nodes:

@@ -108,7 +108,7 @@ async def test_an_application_as_asgi_has_it_hears_and_says_compressed_messages(
             await send({**message, "type": "websocket.send"})
 
     async with serving(tmp_path, echo, env=ENV) as url, connect(url, proxy=None) as socket:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await socket.send("again " * 1000)
             assert await socket.recv() == "again " * 1000
 

@@ -357,7 +357,7 @@ async def test_a_peer_that_does_not_answer_the_close_is_dropped_after_the_grace(
 
     wire.connection.close(1000, "")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await aborted.wait()
 
 

@@ -17,7 +17,7 @@ from gateway.__main__ import _config
 from gateway.settings import Settings
 from gateway.transport import WebSocketTransport
 
-READY_WITHIN_S = 10.0
+READY_WITHIN_S = 30.0
 
 
 class _Server(uvicorn.Server):

@@ -16,7 +16,7 @@ from participants import Participant, ProposalRejected, ProposalSeen, RejectSeen
 from participants.approver import Approver, MemoryRules, RuleBook, RuleStore
 from tests.one_topic import OneTopic
 
-SOON = 15
+SOON = 30
 
 
 class Files:
@@ -306,7 +306,7 @@ async def test_a_server_that_does_not_list_its_tools_holds_up_no_proposal_for_an
         await allow(ann, target="mute")
         hung.set()
         waiting = [asyncio.create_task(agent.request("mute", "tools/call", write(f"{n}"))) for n in range(40)]
-        outcome = await agent.request("files", "tools/call", write("a"), timeout=5)
+        outcome = await agent.request("files", "tools/call", write("a"), timeout=SOON)
         assert outcome.fulfilled_by == "approver"
         assert not any(each.done() for each in waiting)
         for each in waiting:

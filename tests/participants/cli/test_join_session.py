@@ -31,7 +31,7 @@ class Waiting:
         raise UsageRefused("answered")
 
     async def wait_asked(self, times: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.asked < times:
                 self.asking.clear()
                 await self.asking.wait()
@@ -60,7 +60,7 @@ async def test_so_many_commands_are_under_way_and_the_next_line_waits(
     assert (me.asked, taken) == (4, 5)
     for _ in range(7):
         me.answers.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reading
 
     assert me.asked == 8
@@ -78,7 +78,7 @@ async def test_a_line_that_is_too_long_is_answered_and_the_next_one_done(
     me = Waiting()
     me.answers.release()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await Session(cast("Participant", me), JsonVoice())._read()
 
     said = capsys.readouterr().out.splitlines()

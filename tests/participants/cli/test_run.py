@@ -22,7 +22,7 @@ from tests.participants.cli.mcpx_process import McpxProcess, mcpx_process, proce
 from tests.redis_server import free_port
 from tests.requirements import spec
 
-STEP_S = 15.0
+STEP_S = 30.0
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ def as_invited(scene: dict[str, Any]) -> Participant:
 def log_of(workspace: str) -> list[str]:
     """The commit messages, newest first."""
     done = subprocess.run(
-        ["git", "-C", workspace, "log", "--format=%s"], capture_output=True, text=True, check=True, timeout=10
+        ["git", "-C", workspace, "log", "--format=%s"], capture_output=True, text=True, check=True, timeout=30
     )
     return done.stdout.splitlines()
 

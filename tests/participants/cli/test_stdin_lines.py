@@ -72,13 +72,13 @@ async def test_a_line_without_end_is_refused_while_it_lasts_and_never_kept() -> 
     feeding = threading.Thread(target=feed, daemon=True)
     feeding.start()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert isinstance(await anext(lines), UsageRefused)
     finally:
         stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert [line async for line in lines] == []
-    feeding.join(5)
+    feeding.join(30)
 
 
 async def test_no_more_is_read_than_somebody_takes() -> None:
@@ -95,10 +95,10 @@ async def test_no_more_is_read_than_somebody_takes() -> None:
                 written += 1
 
     threading.Thread(target=feed, daemon=True).start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await anext(lines)
         await asyncio.to_thread(wait_full, writing)
 
     assert written < 20
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert len([line async for line in lines]) == 99

@@ -20,7 +20,7 @@ from tests.participants.cli.conftest import Ran
 from tests.participants.cli.mcpx_process import mcpx_process, processes_with, run_mcpx
 from tests.participants.client_gateway import scripted_gateway
 
-STEP_S = 15.0
+STEP_S = 30.0
 CALL = {"name": "write", "arguments": {"text": "old"}}
 
 
