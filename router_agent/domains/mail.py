@@ -15,9 +15,10 @@ import mailbox
 import re
 import smtplib
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
@@ -36,6 +37,12 @@ MOST_MESSAGES: Final = 500
 MOST_BYTES: Final = 256 * 1024
 MOST_CHARACTERS: Final = 20_000
 SENT_WITHIN_S: Final = 10.0
+
+_HEADERS: Final = HeaderRegistry()
+for _name in ("from", "to", "date"):
+    # The library raises on odd addresses and dates, which anybody may send: they are read as plain text.
+    del _HEADERS.registry[_name]
+_READING: Final = policy.default.clone(header_factory=_HEADERS)
 
 Address = Annotated[
     str,
@@ -66,8 +73,9 @@ class Message(Heading):
 class Mail:
     """One maildir, and the SMTP server that takes what is sent."""
 
-    def __init__(self, maildir: Path, sender: str, smtp: tuple[str, int] | None) -> None:
-        """Without an SMTP server, one must be given by `smtp` before anything is sent."""
+    def __init__(self, maildir: Path, sender: str, smtp: tuple[str, int] | None = None) -> None:
+        """Without an SMTP server, `smtp` must be set before anything is sent."""
+        self.maildir = maildir
         self._box = mailbox.Maildir(maildir, create=True)
         self._lock = threading.Lock()  # tools run in threads, and a maildir keeps a list of its own
         self._sender = sender
@@ -119,12 +127,12 @@ class Mail:
 
     def _message(self, number: int, key: str) -> Message:
         with self._lock, self._box.get_file(key) as file:
-            message = message_from_bytes(file.read(MOST_BYTES), policy=policy.default)
+            message = message_from_bytes(file.read(MOST_BYTES), policy=_READING)
         assert isinstance(message, EmailMessage)
         part = message.get_body(("plain",))
         try:
             text = str(part.get_content()) if part is not None else ""
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             text = "(a text in a code that this server does not know)"
         if len(text) > MOST_CHARACTERS:
             text = f"{text[:MOST_CHARACTERS]}… ({len(text)} characters)"
@@ -148,22 +156,23 @@ async def post_office(maildir: Path) -> AsyncIterator[tuple[str, int]]:
     server = await loop.create_server(
         lambda: SMTP(handler, data_size_limit=MOST_BYTES, hostname="mcpx.invalid", loop=loop), "127.0.0.1", 0
     )
-    async with server:
+    try:
         host, port = server.sockets[0].getsockname()[:2]
         yield host, port
+    finally:
+        server.close()  # and not waited for: a client that stays would hold up the end
 
 
-def mail_server(
-    mail: Mail, office: Callable[[], AbstractAsyncContextManager[tuple[str, int]]] | None = None
-) -> MCPServer:
-    """Return the server for one maildir; `office`, where given, is the SMTP server to run beside it."""
+def mail_server(mail: Mail) -> MCPServer:
+    """Return the server for one maildir; a post office runs beside it where it has no SMTP server."""
+    is_alone = mail.smtp is None
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
-        if office is None:
+        if not is_alone:
             yield
             return
-        async with office() as mail.smtp:
+        async with post_office(mail.maildir) as mail.smtp:
             yield
 
     server = MCPServer("mail", instructions="Sends, reads and searches mail.", lifespan=lifespan)
@@ -204,14 +213,19 @@ def mail_server(
     return server
 
 
+def _address(said: str) -> tuple[str, int]:
+    host, _, port = said.rpartition(":")
+    if not host:
+        raise ValueError(said)
+    return host, int(port)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve a maildir over MCP, and send mail by SMTP.")
     parser.add_argument("--maildir", type=Path, required=True)
     parser.add_argument("--sender", required=True, help="the address that mail is sent from")
-    parser.add_argument("--smtp", metavar="HOST:PORT", help="else a post office of its own, on this machine")
+    parser.add_argument(
+        "--smtp", type=_address, metavar="HOST:PORT", help="else a post office of its own, on this machine"
+    )
     given = parser.parse_args()
-    host, _, port = (given.smtp or "").rpartition(":")
-    smtp = (host, int(port)) if given.smtp else None
-    mail_server(
-        Mail(given.maildir, given.sender, smtp), None if smtp else lambda: post_office(given.maildir)
-    ).run()
+    mail_server(Mail(given.maildir, given.sender, given.smtp)).run()

@@ -15,7 +15,7 @@ from mcp.client import Client
 
 from router_agent.domains.agenda import Agenda, agenda_server
 from router_agent.domains.database import Database, database_server
-from router_agent.domains.mail import Mail, mail_server, post_office
+from router_agent.domains.mail import Mail, mail_server
 from router_agent.domains.weather import weather_server
 from tests.router_agent.domains.asking import ask, refusal
 
@@ -242,7 +242,7 @@ async def test_a_damaged_calendar_is_left_as_it_is(tmp_path: Path, text: str) ->
 
 async def test_mail_goes_by_smtp_into_the_maildir_and_is_read_there(tmp_path: Path) -> None:
     maildir = tmp_path / "mail"
-    server = mail_server(Mail(maildir, "you@mcpx.example", None), lambda: post_office(maildir))
+    server = mail_server(Mail(maildir, "you@mcpx.example"))
 
     async with Client(server) as client:
         for number in (1, 2):
@@ -266,6 +266,25 @@ async def test_mail_goes_by_smtp_into_the_maildir_and_is_read_there(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "odd",
+    [
+        b'Message-ID: <\nFrom: "\nTo: a@[\nSubject: odd\n\nx',
+        b"Subject: odd\nContent-Type: text/plain; charset=none-such\n\nx",
+        b"Subject: odd\nContent-Type: text/plain; charset*=utf-8''%00\n\nx",
+    ],
+)
+async def test_an_odd_letter_is_found_beside_the_others(tmp_path: Path, odd: bytes) -> None:
+    box = mailbox.Maildir(tmp_path / "mail", create=True)
+    for letter in (odd, "From: Zoë <zoe@a.example>\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\n\nx".encode()):
+        box.add(letter)
+    server = mail_server(Mail(tmp_path / "mail", "you@mcpx.example", ("127.0.0.1", 1)))
+
+    assert [one["number"] for one in await ask(server, "search_emails", query="odd")] == [1]
+    assert [one["subject"] for one in await ask(server, "search_emails", query="grüße")] == ["grüße"]
+    assert (await ask(server, "read_email", number=1))["subject"] == "odd"
+
+
+@pytest.mark.parametrize(
     ("to", "subject"),
     [
         ("john@example.com\nBcc: all@example.com", "x"),
@@ -276,7 +295,7 @@ async def test_mail_goes_by_smtp_into_the_maildir_and_is_read_there(tmp_path: Pa
 )
 async def test_a_call_writes_no_header_of_its_own(tmp_path: Path, to: str, subject: str) -> None:
     maildir = tmp_path / "mail"
-    server = mail_server(Mail(maildir, "you@mcpx.example", None), lambda: post_office(maildir))
+    server = mail_server(Mail(maildir, "you@mcpx.example"))
 
     await refusal(server, "send_email", to=to, subject=subject, body="x")
 
