@@ -113,32 +113,36 @@ def _command(module: str, *arguments: str | Path) -> tuple[str, ...]:
 
 
 def fill(workspace: Path) -> None:
-    """Put the sample data into a folder, each part only where it is not there yet."""
+    """Put the sample data into a folder, each part only where it is not there yet, and whole."""
+    parts: dict[str, Callable[[Path, Path], object]] = {
+        "pages": _copy,
+        "scripts": _copy,
+        "calendar.ics": shutil.copy,
+        "notes": _copy_as_repository,
+        "records.db": _make_database,
+        "mail": _make_maildir,
+    }
     with as_file(files("router_agent.domains").joinpath("sample")) as sample:
-        for name in ("pages", "scripts"):
-            if not (workspace / name).exists():
-                shutil.copytree(sample / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__"))
-        if not (workspace / "calendar.ics").exists():
-            shutil.copy(sample / "calendar.ics", workspace)
-        if not (workspace / "notes").exists():
-            fresh = workspace / "notes.new"  # a start that is broken off leaves no half of a repository
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.copytree(sample / "notes", fresh)
-            _make_repository(fresh)
-            fresh.rename(workspace / "notes")
-        if not (workspace / "records.db").exists():
-            with closing(sqlite3.connect(workspace / "records.db")) as database, database:
-                database.executescript((sample / "records.sql").read_text())
-        if not (workspace / "mail").exists():
-            box = mailbox.Maildir(workspace / "mail", create=True)
-            for letter in sorted((sample / "mail").glob("*.eml")):
-                box.add(letter.read_bytes())
+        for name, make in parts.items():
+            if (workspace / name).exists():
+                continue
+            fresh = workspace / f"{name}.new"  # of a start that is broken off no half is taken for the whole
+            if fresh.is_dir():
+                shutil.rmtree(fresh)
+            fresh.unlink(missing_ok=True)
+            make(sample / name, fresh)
+            fresh.rename(workspace / name)
 
 
-def _make_repository(folder: Path) -> None:
+def _copy(sample: Path, folder: Path) -> None:
+    shutil.copytree(sample, folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _copy_as_repository(sample: Path, folder: Path) -> None:
     """Commit what is in a folder, and stage one change more, so that there is something to commit."""
     from git import Repo
 
+    _copy(sample, folder)
     with Repo.init(folder, initial_branch="main") as repository:
         with repository.config_writer() as config:
             config.set_value("user", "name", "mcpx demonstration")
@@ -146,3 +150,14 @@ def _make_repository(folder: Path) -> None:
         repository.index.add(["readme.md", "todo.md"])
         repository.index.commit("Begin", skip_hooks=True)
         repository.index.add(["plans/hike.md"])
+
+
+def _make_database(sample: Path, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(sample.with_suffix(".sql").read_text())
+
+
+def _make_maildir(sample: Path, folder: Path) -> None:
+    box = mailbox.Maildir(folder, create=True)
+    for letter in sorted(sample.glob("*.eml")):
+        box.add(letter.read_bytes())

@@ -53,11 +53,16 @@ def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_start_that_was_broken_off_is_made_good(tmp_path: Path) -> None:
-    (tmp_path / "notes.new").mkdir()
-    (tmp_path / "notes.new" / "half").write_text("")
+    for name in ("notes.new", "pages.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_text("")
+    (tmp_path / "records.db.new").write_text("half")
 
     RouterDemo(tmp_path)
 
+    assert not list(tmp_path.glob("*.new"))
+    assert not (tmp_path / "pages" / "half").exists()
+    assert (tmp_path / "records.db").read_bytes().startswith(b"SQLite format 3")
     assert sorted(path.name for path in (tmp_path / "notes").iterdir()) == [
         ".git",
         "plans",
