@@ -17,7 +17,7 @@ from participants import Chat, Participant, Proposal, ProposalSeen
 from tests.participants.cli.mcpx_process import processes_with, run_mcpx
 from tests.router_demo import SENTENCE, as_invited, router_demo
 
-STEP_S = 30.0
+STEP_S = 60.0
 
 pytestmark = pytest.mark.slow
 
@@ -183,7 +183,9 @@ async def test_after_ctrl_c_no_server_is_left(tmp_path: Path) -> None:
 
         assert await mcpx.wait() == 130
         assert processes_with(marker) == []
-        assert [pid for pid in started if is_alive(pid)] == []
+        async with asyncio.timeout(STEP_S):  # what was killed is buried in the kernel's own time
+            while any(is_alive(pid) for pid in started):  # noqa: ASYNC110 - nobody announces it
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(
