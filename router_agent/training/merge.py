@@ -27,7 +27,8 @@ def merge(base: Path, adapters: Mapping[Path, float], out: Path) -> int:
     """
     reader = _open(base)
     changes = _changes(reader, adapters)
-    writer = gguf.GGUFWriter(out, str(_read(reader, "general.architecture")))
+    part = out.with_name(f"{out.name}.part")  # `base` is read while this is written, and may be `out`
+    writer = gguf.GGUFWriter(part, str(_read(reader, "general.architecture")))
     for key, field in reader.fields.items():
         if key.startswith("GGUF.") or key == "general.architecture":
             continue
@@ -37,14 +38,15 @@ def merge(base: Path, adapters: Mapping[Path, float], out: Path) -> int:
     for tensor in reader.tensors:
         data, kind = tensor.data, tensor.tensor_type
         if tensor.name in changes:
-            whole = gguf.quants.dequantize(data, kind).astype(np.float32) + changes.pop(tensor.name)
+            whole = gguf.quants.dequantize(data, kind).astype(np.float32) + changes[tensor.name]
             data, kind = _quantised(whole, kind)
         writer.add_tensor(tensor.name, data, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return len({name for path in adapters for name in _pairs(path)[0]})
+    part.replace(out)
+    return len(changes)
 
 
 def _changes(reader: gguf.GGUFReader, adapters: Mapping[Path, float]) -> dict[str, NDArray[np.float32]]:

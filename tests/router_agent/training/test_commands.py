@@ -54,6 +54,18 @@ def test_adapters_are_merged_with_their_weights(files: Path) -> None:
     assert (files / "new.gguf").stat().st_size == (files / "base.gguf").stat().st_size
 
 
+def test_a_model_may_be_merged_into_its_own_place(files: Path) -> None:
+    base, adapter = files / "base.gguf", files / "adapter.gguf"
+    assert run("merge", "--base", base, "--adapter", adapter, "--out", files / "new.gguf")[0] == 0
+
+    code, said = run("merge", "--base", base, "--adapter", adapter, "--out", base)
+
+    assert code == 0, said
+    assert "1 tensors changed" in said
+    assert base.read_bytes() == (files / "new.gguf").read_bytes()
+    assert not list(files.glob("*.part"))
+
+
 @pytest.mark.parametrize("adapter", ["other.gguf", "base.gguf", "adapter.gguf:much"])
 def test_what_does_not_belong_together_is_refused_in_a_sentence(files: Path, adapter: str) -> None:
     code, said = run(
