@@ -107,7 +107,7 @@ def write_calls(
     model.push(opening)
     while True:
         calls.append(pen.call(tools))
-        if len(calls) == MOST_CALLS or pen.choose([marks.stop, marks.opening]) == 0:
+        if len(calls) == MOST_CALLS or pen.choose([marks.stop, marks.again]) == 0:
             return Written(tuple(calls), wanted, pen.least)
 
 
@@ -160,7 +160,8 @@ class _Pen:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, Mapping) else {}
         names = sorted(properties) if self._marks.sorts_keys else list(properties)
-        required = set(schema.get("required") or ()) & set(names)
+        wanted = schema.get("required")
+        required = {name for name in names if name in wanted} if isinstance(wanted, list) else set()
         out: dict[str, Any] = {}
         at = 0
         while at <= len(names):
@@ -182,8 +183,8 @@ class _Pen:
         schema = schema if isinstance(schema, Mapping) else {}
         if depth > _DEEPEST:
             raise CannotDecode("a schema is nested too deep")
-        if "const" in schema or schema.get("enum"):
-            choices = [schema["const"]] if "const" in schema else list(schema["enum"])
+        choices = _choices(schema)
+        if choices:
             return choices[self.choose([self._rendered(choice) for choice in choices])]
         match kind_of(schema):
             case "boolean":
@@ -209,9 +210,11 @@ class _Pen:
 
     def _items(self, schema: Any, depth: int) -> list[Any]:
         inner = schema if isinstance(schema, Mapping) else {}
-        texts = kind_of(inner) == "string" and not inner.get("enum")
+        texts = kind_of(inner) == "string" and not _choices(inner)
         start = self._marks.quote if texts else ""
-        if self.choose(["[]", "[" + start]) == 0 if texts else not self._opened():
+        if not texts:
+            self._model.push(self._model.tokens("["))  # a list that is not of texts has one item at least
+        elif self.choose(["[]", "[" + start]) == 0:
             return []
         out: list[Any] = []
         comma = "," if self._marks.sorts_keys else ", "
@@ -223,30 +226,21 @@ class _Pen:
             if self.choose(["]", comma + start]) == 0:
                 return out
 
-    def _opened(self) -> bool:
-        """Begin a list that is not of texts; it has one item at least."""
-        self._model.push(self._model.tokens("["))
-        return True
-
     def _text(self) -> str:
         """Text up to the closing quote; whatever control token would come first is passed over."""
-        quote = self._model.tokens(self._marks.quote)
+        quote = self._model.tokens(self._marks.quote)[0]
         barred = self._model.controls.copy()
-        barred[quote[0]] = False
+        barred[quote] = False
         found = b""
         for _ in range(min(MOST_TEXT, self._left)):
             self._left -= 1
             logits = np.where(barred, -np.inf, self._model.logits())
             token = int(logits.argmax())
-            if token == quote[0]:
-                self._model.push([token])
-                return self._meant(found)
             piece = self._model.spelled(token)
-            cut = _quote_at(found, piece) if self._marks.quote == '"' else -1
+            cut = _quote_at(found, piece) if self._marks.quote == '"' else 0 if token == quote else -1
             if cut >= 0:
-                found += piece[:cut]
-                self._model.push(self._model.tokens(piece[:cut].decode(errors="ignore") + '"'))
-                return self._meant(found)
+                self._model.push(self._model.tokens(piece[:cut].decode(errors="ignore") + self._marks.quote))
+                return self._meant(found + piece[:cut])
             found += piece
             self._model.push([token])
         raise CannotDecode("a text has no end")
@@ -280,6 +274,14 @@ class _Pen:
         if not written[-1:].isdigit():
             raise CannotDecode("a number has no digits")
         return written
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Any]:
+    """The values among which one is picked; none where any may stand."""
+    if "const" in schema:
+        return [schema["const"]]
+    choices = schema.get("enum")
+    return choices if isinstance(choices, list) else []
 
 
 def _continues(text: str, *, whole: bool) -> bool:

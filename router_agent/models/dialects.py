@@ -13,10 +13,6 @@ from datetime import date
 from typing import Any, Protocol
 
 
-class UnreadableCall(ValueError):
-    """A model's answer is no call in its own dialect."""
-
-
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool as a generative model is told of it."""
@@ -51,15 +47,6 @@ class Dialect(Protocol):
         """What the model should write: these calls, or that there is none."""
         ...
 
-    def parse(self, text: str) -> list[Call]:
-        """
-        The calls in what a model wrote.
-
-        Raises:
-            UnreadableCall: a call was begun and is not written in this dialect.
-        """
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Marks:
@@ -75,6 +62,8 @@ class Marks:
     """What stands on both sides of an argument's name; the colon is part of it."""
     closing: str
     """What ends a call, from the brace that ends its arguments."""
+    again: str
+    """What begins another call behind one."""
     stop: str
     """What ends an answer after its last call."""
     sorts_keys: bool

@@ -7,16 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from router_agent.models.dialects import Call, Marks, Tool, UnreadableCall
+from router_agent.models.dialects import Call, Marks, Tool
 
 _TASK = "You are a model that can do function calling with the following functions"
 _ESCAPE = "<escape>"
-_CALL = re.compile(
-    r"<start_function_call>(.*?)(?:<end_function_call>|<start_function_response>|$)", re.DOTALL
-)
-_HEAD = re.compile(r"call:([^{\s]+)\{")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_KEY = re.compile(r"([^:{}\[\],]+):")
 _CONTROL = re.compile(r"<(?:escape|bos|eos|start_[a-z_]+|end_[a-z_]+)>")
 _DEEPEST = 16
 
@@ -38,6 +32,7 @@ class FunctionGemma:
             _ESCAPE,
             key,
             "}<end_function_call>",
+            "<start_function_call>",
             "<start_function_response>",
             sorts_keys=True,
         )
@@ -63,12 +58,10 @@ class FunctionGemma:
         )
         return written + "<start_function_response>"
 
-    def parse(self, text: str) -> list[Call]:
-        return [_parse_call(found[1]) for found in _CALL.finditer(text)]
-
 
 def _plain(text: str) -> str:
-    return _CONTROL.sub("", text)
+    # A blank, which no token holds: what stood on both sides of one would else form another.
+    return _CONTROL.sub(" ", text)
 
 
 def _text(text: str) -> str:
@@ -115,73 +108,3 @@ def _value(value: Any) -> str:
             return "[" + ",".join(map(_value, items)) + "]"
         case _:
             return _text(str(value))
-
-
-def _parse_call(text: str) -> Call:
-    head = _HEAD.match(text)
-    if head is None:
-        raise UnreadableCall("a call has no name")
-    reader = _Reader(text, head.end() - 1)
-    arguments = reader.value(0)
-    if not isinstance(arguments, dict) or text[reader.at :].strip():
-        raise UnreadableCall("a call goes on after its arguments")
-    return Call(head[1], arguments)
-
-
-class _Reader:
-    def __init__(self, text: str, at: int) -> None:
-        self._text, self.at = text, at
-
-    def value(self, depth: int) -> Any:
-        """
-        The value that begins here.
-
-        Raises:
-            UnreadableCall: none does, or it is nested too deep.
-        """
-        if depth > _DEEPEST:
-            raise UnreadableCall("a value is nested too deep")
-        if self._takes(_ESCAPE):
-            end = self._text.find(_ESCAPE, self.at)
-            if end < 0:
-                raise UnreadableCall("a text has no end")
-            found, self.at = self._text[self.at : end], end + len(_ESCAPE)
-            return found
-        if self._takes("{"):
-            return self._members(depth)
-        if self._takes("["):
-            return self._items(depth)
-        for word, meaning in (("true", True), ("false", False), ("null", None)):
-            if self._takes(word):
-                return meaning
-        number = _NUMBER.match(self._text, self.at)
-        if number is None:
-            raise UnreadableCall("a value is none that can be read")
-        self.at = number.end()
-        return float(number[0]) if any(sign in number[0] for sign in ".eE") else int(number[0])
-
-    def _members(self, depth: int) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        while not self._takes("}"):
-            key = _KEY.match(self._text, self.at)
-            if key is None:
-                raise UnreadableCall("an argument has no name")
-            self.at = key.end()
-            out[key[1].strip()] = self.value(depth + 1)
-            if not self._takes(",") and self._text[self.at : self.at + 1] != "}":
-                raise UnreadableCall("arguments are not parted")
-        return out
-
-    def _items(self, depth: int) -> list[Any]:
-        out: list[Any] = []
-        while not self._takes("]"):
-            out.append(self.value(depth + 1))
-            if not self._takes(",") and self._text[self.at : self.at + 1] != "]":
-                raise UnreadableCall("items are not parted")
-        return out
-
-    def _takes(self, word: str) -> bool:
-        if not self._text.startswith(word, self.at):
-            return False
-        self.at += len(word)
-        return True

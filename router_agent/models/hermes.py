@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from router_agent.models.dialects import Call, Marks, Tool, UnreadableCall
+from router_agent.models.dialects import Call, Marks, Tool
 
-_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|$)", re.DOTALL)
-_CONTROL = re.compile(r"</?tool_call>|</?tools>|<\|im_(?:start|end)\|>")
+_CONTROL = re.compile(r"</?tool(?:s|_call|_response)>|<\|\w+\|>")
 _TASK = (
     "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
     "You are provided with function signatures within <tools></tools> XML tags:\n<tools>"
@@ -29,7 +28,14 @@ class Hermes:
     def marks(self) -> Marks:
         named = ('{"name": "', '", "arguments": {')
         return Marks(
-            "<tool_call>\n", named, '"', ('"', '": '), "}}\n</tool_call>", "<|im_end|>", sorts_keys=False
+            "<tool_call>\n",
+            named,
+            '"',
+            ('"', '": '),
+            "}}\n</tool_call>",
+            "\n<tool_call>\n",
+            "<|im_end|>",
+            sorts_keys=False,
         )
 
     def prompt(self, intent: str, tools: Sequence[Tool], today: date | None) -> str:
@@ -63,20 +69,7 @@ class Hermes:
         )
         return "\n".join(f"<tool_call>\n{one}\n</tool_call>" for one in written) + "<|im_end|>"
 
-    def parse(self, text: str) -> list[Call]:
-        out: list[Call] = []
-        for found in _CALL.finditer(text):
-            try:
-                said = json.loads(found[1], strict=False)
-            except (ValueError, RecursionError) as cause:
-                raise UnreadableCall("a call is no JSON") from cause
-            match said:
-                case {"name": str(name), "arguments": dict(arguments)}:
-                    out.append(Call(name, arguments))
-                case _:
-                    raise UnreadableCall("a call has no name or no arguments")
-        return out
-
 
 def _plain(text: str) -> str:
-    return _CONTROL.sub("", text)
+    # A blank, which no token holds: what stood on both sides of one would else form another.
+    return _CONTROL.sub(" ", text)
