@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.heads import Heads
 from router_agent.models.layout import INTENT_PIECES, sentence, shown
-from router_agent.models.quiet import silence
+from router_agent.models.loading import load
 from router_agent.models.reading import Reading, ToolPage
 from router_agent.models.wordpiece import Piece, WordPiece
 
@@ -50,29 +50,19 @@ class LlamaEncoder:
 
     def _open(self, path: Path, threads: int) -> None:
         header = read_header(path)
-        if "router.heads.asked.rows" not in header:
-            raise NotGguf(f"{path.name} has no router heads")
-        self._heads = Heads.load(header)
-        self._pieces = WordPiece(header["router.vocabulary"])
-        self._width = int(header["bert.embedding_length"])
-        silence()
-        llama_cpp.llama_backend_init()
-        wanted = llama_cpp.llama_model_default_params()
-        wanted.n_gpu_layers = 0
-        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), wanted)
-        if not self._model:
-            raise NotGguf(f"llama.cpp does not load {path.name}")
+        try:
+            self._heads = Heads.load(header)
+            self._pieces = WordPiece(header["router.vocabulary"])
+            self._width = int(header["bert.embedding_length"])
+        except KeyError as missing:
+            raise NotGguf(f"{path.name} is no router's encoder: it has no {missing}") from missing
         how = llama_cpp.llama_context_default_params()
         how.n_ctx = how.n_batch = how.n_ubatch = BATCH
         how.n_seq_max = _SEQUENCES
-        how.n_threads = how.n_threads_batch = threads
         how.embeddings = True
         how.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_NONE
         how.kv_unified = True
-        self._context = llama_cpp.llama_init_from_model(self._model, how)
-        if not self._context:
-            llama_cpp.llama_model_free(self._model)
-            raise NotGguf(f"llama.cpp makes no context for {path.name}")
+        self._model, self._context = load(path, how, threads)
         self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
 
     def close(self) -> None:

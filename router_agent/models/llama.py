@@ -16,7 +16,7 @@ from router_agent.models.decoding import CannotDecode, Model
 from router_agent.models.dialects import Dialect
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.known_dialects import dialect_of
-from router_agent.models.quiet import silence
+from router_agent.models.loading import load
 
 _CONTROL = 3
 _NUMERIC = re.compile(r"[0-9]+|-|\.")
@@ -35,7 +35,7 @@ class LlamaModel(Model):
     What two prompts share at their beginning, such as the list of tools, is read once.
 
     Raises:
-        NotGguf: llama.cpp cannot load the file.
+        NotGguf: llama.cpp cannot load the file, or it has no tokens.
         UnknownDialect: its chat template writes no calls that are known.
         OSError: it cannot be read.
     """
@@ -43,8 +43,10 @@ class LlamaModel(Model):
     def __init__(self, path: Path, *, context: int = 4096, threads: int = 2) -> None:
         header = read_header(path, _READ.__contains__)
         self.dialect: Dialect = dialect_of(str(header.get("tokenizer.chat_template", "")))
+        spelled: Sequence[str] = header.get("tokenizer.ggml.tokens", ())
+        if not spelled:
+            raise NotGguf(f"{path.name} does not say what its tokens are")
         kinds = np.array(header.get("tokenizer.ggml.token_type", ()), dtype=np.int64)
-        spelled: Sequence[str] = header["tokenizer.ggml.tokens"]
         self._controls = kinds == _CONTROL if len(kinds) else np.zeros(len(spelled), dtype=np.bool_)
         self._numeric = np.array(
             [number for number, text in enumerate(spelled) if _NUMERIC.fullmatch(text)], np.int64
@@ -52,22 +54,11 @@ class LlamaModel(Model):
         self._ends = np.array(
             [number for number, text in enumerate(spelled) if text[:1] in {",", "}", "]"}], np.int64
         )
-        silence()
-        llama_cpp.llama_backend_init()
-        wanted = llama_cpp.llama_model_default_params()
-        wanted.n_gpu_layers = 0
-        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), wanted)
-        if not self._model:
-            raise NotGguf(f"llama.cpp does not load {path.name}")
         how = llama_cpp.llama_context_default_params()
         how.n_ctx = context
         how.n_batch = how.n_ubatch = min(512, context)
-        how.n_threads = how.n_threads_batch = threads
         how.swa_full = True  # a sliding window that forgot its past could not go back to a prefix
-        self._context = llama_cpp.llama_init_from_model(self._model, how)
-        if not self._context:
-            llama_cpp.llama_model_free(self._model)
-            raise NotGguf(f"llama.cpp makes no context for {path.name}")
+        self._model, self._context = load(path, how, threads)
         self._batch_size, self._size = int(how.n_batch), context
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self._many = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))

@@ -231,8 +231,16 @@ def test_a_model_without_heads_is_refused(tmp_path: Path) -> None:
     shape = GemmaShape()
     export_gemma(tmp_path / "gemma.gguf", shape, random_weights(shape, 1))
 
-    with pytest.raises(NotGguf):
+    with pytest.raises(NotGguf, match=r"gemma\.gguf is no router's encoder: it has no 'router\.heads"):
         LlamaEncoder(tmp_path / "gemma.gguf")
+
+
+def test_an_encoder_that_lost_one_of_its_keys_is_refused(random_file: Path, tmp_path: Path) -> None:
+    whole = random_file.read_bytes()
+    (tmp_path / "lossy.gguf").write_bytes(whole.replace(b"router.vocabulary", b"router.vocabularx"))
+
+    with pytest.raises(NotGguf, match=r"it has no 'router\.vocabulary'"):
+        LlamaEncoder(tmp_path / "lossy.gguf")
 
 
 @pytest.mark.parametrize(

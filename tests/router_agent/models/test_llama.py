@@ -70,6 +70,14 @@ def test_a_file_that_is_cut_short_is_refused(folder: Path, tmp_path: Path, size:
         read_header(broken)
 
 
+def test_a_file_without_tokens_is_refused(folder: Path, tmp_path: Path) -> None:
+    whole = (folder / "model.gguf").read_bytes()
+    (tmp_path / "mute.gguf").write_bytes(whole.replace(b"tokenizer.ggml.tokens", b"tokenizer.ggml.tokenx"))
+
+    with pytest.raises(NotGguf, match="what its tokens are"):
+        LlamaModel(tmp_path / "mute.gguf")
+
+
 def test_control_tokens_are_read_as_one(model: LlamaModel) -> None:
     assert [SHAPE.pieces[token] for token in model.tokens("<escape>a 1<escape>")] == [
         "<escape>",
