@@ -33,7 +33,7 @@ from tests.requirements import spec
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
-RESUMED_S = 10.0
+RESUMED_S = 30.0
 """After a failover or a move everything flows again within this."""
 
 
@@ -146,7 +146,7 @@ async def test_with_a_replica_that_must_have_it_nothing_is_accepted_without_one(
         assert second.said()[0] == "kept"
 
 
-FAILED_OVER_S = 20.0
+FAILED_OVER_S = 60.0
 """From the death of a master to the next, whose replica had lost sight of it."""
 
 
@@ -324,7 +324,7 @@ async def test_when_a_shards_master_dies_its_replica_goes_on_and_other_topics_ne
             await n2.until_said("unharmed", spared)
             for attempt in range(200):
                 n1.say(alice, f"again {attempt}")
-                await n1.until(lambda: bool(n1.said(hit)[1:]) or len(n1.not_taken) > attempt, 5)  # noqa: B023
+                await n1.until(lambda: bool(n1.said(hit)[1:]) or len(n1.not_taken) > attempt, 30)  # noqa: B023
                 if n1.said(hit)[1:] or n1.lost_topics:
                     break
                 await asyncio.sleep(0.05)

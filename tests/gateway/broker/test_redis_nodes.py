@@ -202,7 +202,7 @@ async def test_a_dead_nodes_members_leave_once_everywhere(
         await nodes[0].until(lambda: len(nodes[0].entries()) == 3)
         await die(nodes[2])
         living = nodes[:2]
-        await all_until(living, lambda node: bool(node.gone()), within_s=15)
+        await all_until(living, lambda node: bool(node.gone()), within_s=60)
         # Three more heartbeats of both nodes, with a marker behind them, prove that it is said once.
         await asyncio.sleep(3 * SHORT.beat)
         nodes[0].say(await nodes[0].join("marker"), "the end")
@@ -236,7 +236,7 @@ async def test_a_node_whose_loop_is_late_all_the_time_still_sees_who_is_dead(
         await die(dying)
         busy = asyncio.create_task(be_busy())
         try:
-            await living.until(lambda: living.gone() == ["n2"], within_s=8)
+            await living.until(lambda: living.gone() == ["n2"], within_s=30)
         finally:
             busy.cancel()
 
@@ -254,7 +254,7 @@ async def test_a_topic_that_only_the_dead_heard_is_cleared_by_the_living(
         await n1.join("alice")
         assert await n2.broker.topics() == ["ops"]
         await die(n1)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while await n2.broker.topics():  # noqa: ASYNC110 - another process' work, which nobody announces
                 await asyncio.sleep(0.05)
         assert await n2.broker.look("ops") is None
@@ -279,7 +279,7 @@ async def test_a_node_taken_for_dead_loses_the_topic_and_can_enter_it_anew(
         await n1.join("alice")
         heartbeat: Any = n1.broker
         heartbeat._beating.cancel()  # as if the process had been stopped for a while
-        await n2.until(lambda: n2.gone() == ["n1"], within_s=15)
+        await n2.until(lambda: n2.gone() == ["n1"], within_s=60)
         stale = n1.member("alice")
         n1.say(stale, "from the grave")
         await n1.until(lambda: n1.lost_topics == ["ops"])
