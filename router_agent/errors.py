@@ -7,6 +7,7 @@ What can go wrong for a router.
         ModelUnavailable   a model cannot be loaded, or gave up
         DemoUnavailable    something that the demonstration needs is not installed
         StrategyRefused    a strategy cannot work with the models that were named for it
+        DoorUnavailable    HTTP cannot be served where it was wanted
         IntentRefused      an intent is not taken: too long, too many, not now
 """
 
@@ -53,6 +54,17 @@ class StrategyRefused(RouterError):
 
     def __str__(self) -> str:
         return f"The strategy {self.strategy} {self.why}"
+
+
+class DoorUnavailable(RouterError):
+    """HTTP cannot be served where it was wanted."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(host, port, why)
+        self.host, self.port, self.why = host, port, why
+
+    def __str__(self) -> str:
+        return f"Nothing can listen on {self.host}, port {self.port}: {self.why}"
 
 
 class DemoUnavailable(RouterError):

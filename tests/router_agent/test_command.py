@@ -150,6 +150,8 @@ def refused(*arguments: str, **env: str) -> str:
         (["--model", "model.gguf"], "model.gguf cannot be used"),
         (["--encoder", "none.gguf"], "none.gguf cannot be used"),
         (["--models", "none.toml"], "'none.toml' does not exist"),
+        (["--models", "model.gguf"], "model.gguf cannot be used"),
+        (["--http-port", "0", "--http-host", "192.0.2.1"], "Nothing can listen on 192.0.2.1, port 0: "),
         (["--act", "2"], "less than or equal to 1"),
     ],
 )
