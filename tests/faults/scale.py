@@ -61,7 +61,7 @@ SHORT: Final = Scale(
     crowd_topics=3,
     lease_s=1,
     halves=(1, 2),
-    patience_s=1.5,
+    patience_s=1,
     slack_s=10,
     at_once=0.7,
 )
