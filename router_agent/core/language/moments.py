@@ -58,24 +58,19 @@ _CLOCK: Final = re.compile(
     r"|\b(?P<word>noon|midday|midnight)\b",
     re.IGNORECASE,
 )
+_PAST: Final = r"(?P<past>half past|quarter past|quarter to)\s+"
+_HOUR: Final = r"(?P<hour>one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
 _SPOKEN: Final = re.compile(
-    r"\b(?:(?P<past>half past|quarter past|quarter to)\s+)?(?P<hour>one|two|three|four|five|six|seven|"
-    r"eight|nine|"
-    r"ten|eleven|twelve|\d{1,2})(?:\s*(?P<half>[ap]\.?\s?m\b\.?)|\s+o'?clock|\s+(?:in the|at)\s+"
+    rf"\b(?:{_PAST})?{_HOUR}(?:\s*(?P<half>[ap]\.?\s?m\b\.?)|\s+o'?clock|\s+(?:in the|at)\s+"
     r"(?P<part>morning|afternoon|evening|night))",
     re.IGNORECASE,
 )
-_HALF_PAST: Final = re.compile(
-    r"\b(?P<past>half past|quarter past|quarter to)\s+(?P<hour>one|two|three|four|five|six|seven|eight|"
-    r"nine|ten|"
-    r"eleven|twelve|\d{1,2})\b",
-    re.IGNORECASE,
-)
+_HALF_PAST: Final = re.compile(rf"\b{_PAST}{_HOUR}\b", re.IGNORECASE)
+_WEEKDAY: Final = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _RELATIVE: Final = re.compile(
     r"\b(?P<plain>day after tomorrow|day before yesterday|today|tonight|tomorrow|yesterday)\b"
-    r"|\b(?P<which>next|this|coming|last|past|on)\s+(?P<weekday>monday|tuesday|wednesday|thursday|friday|saturday|"
-    r"sunday)\b"
-    r"|\b(?P<bare>monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b"
+    rf"|\b(?P<which>next|this|coming|last|past|on)\s+(?P<weekday>{_WEEKDAY})\b"
+    rf"|\b(?P<bare>{_WEEKDAY})\b"
     r"|\bin\s+(?P<ahead>\w+)\s+(?P<unit>days?|weeks?)\b"
     r"|\b(?P<back>\w+)\s+(?P<back_unit>days?|weeks?)\s+ago\b"
     r"|\b(?P<span>(?:next|this|last|coming|upcoming)\s+(?:week|weekend|month|year))\b",
