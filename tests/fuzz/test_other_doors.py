@@ -34,7 +34,6 @@ from tests.redis_server import free_port
 
 COUNT: Final = int(os.environ.get("BYTES") or 40)
 TOPIC: Final = "doors"
-METRICS_PORT: Final = free_port()
 FAILING_SERVER: Final = Path(__file__).parents[1] / "faults" / "failing_server.py"
 INTERNAL_ERROR: Final = -32603
 BAD: Final = re.compile(r"Traceback \(most recent|File \"/|exception was never retrieved|Unhandled")
@@ -42,9 +41,14 @@ BAD: Final = re.compile(r"Traceback \(most recent|File \"/|exception was never r
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(scope="module")
+def metrics_port() -> int:
+    return free_port()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway() -> AsyncIterator[GatewayProcess]:
-    env = {"MCPX_METRICS_PORT": str(METRICS_PORT), "MCPX_RATE_LIMIT": "100000:100000"}
+async def gateway(metrics_port: int) -> AsyncIterator[GatewayProcess]:
+    env = {"MCPX_METRICS_PORT": str(metrics_port), "MCPX_RATE_LIMIT": "100000:100000"}
     async with running_gateway(env=env) as process:
         yield process
         assert not BAD.search(process.log_text()), process.log_text()[-3000:]
@@ -96,12 +100,12 @@ def values(random: Random, depth: int = 3) -> Any:
             return {random.choice(names): values(random, depth - 1) for _ in range(random.randrange(4))}
 
 
-async def test_at_the_metrics_port(gateway: GatewayProcess) -> None:
+async def test_at_the_metrics_port(gateway: GatewayProcess, metrics_port: int) -> None:
     assert gateway.is_running
-    await at_once(no_requests()[:: max(1, 300 // COUNT)], METRICS_PORT)
+    await at_once(no_requests()[:: max(1, 300 // COUNT)], metrics_port)
 
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{METRICS_PORT}", trust_env=False, timeout=30
+        base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False, timeout=30
     ) as http:
         assert (await http.get("/metrics")).status_code == 200
 
