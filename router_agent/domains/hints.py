@@ -17,3 +17,7 @@ DESTROYS: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
 )
 """What was there before may be lost: somebody should look at the call first."""
+SENDS: Final = ADDS.model_copy(update={"open_world_hint": True})
+"""It reaches somebody elsewhere, who cannot be made to forget it."""
+RUNS: Final = DESTROYS.model_copy(update={"open_world_hint": True})
+"""It does whatever somebody else wrote."""

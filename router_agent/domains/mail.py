@@ -30,7 +30,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from router_agent.domains.finding import Text, best_of
-from router_agent.domains.hints import ADDS, READS
+from router_agent.domains.hints import READS, SENDS
 
 MOST_MESSAGES: Final = 500
 """Of the newest that are searched."""
@@ -177,7 +177,7 @@ def mail_server(mail: Mail) -> MCPServer:
 
     server = MCPServer("mail", instructions="Sends, reads and searches mail.", lifespan=lifespan)
 
-    @server.tool(annotations=ADDS)
+    @server.tool(annotations=SENDS)
     def send_email(
         to: Address,
         body: Annotated[str, Field(description="Text of the message", max_length=MOST_CHARACTERS)],

@@ -28,7 +28,7 @@ from typing_extensions import TypedDict
 
 from router_agent.domains.finding import Text, best_of
 from router_agent.domains.folder import Folder
-from router_agent.domains.hints import DESTROYS, READS
+from router_agent.domains.hints import READS, RUNS
 
 MOST_SCRIPTS: Final = 500
 RUN_WITHIN_S: Final = 10.0
@@ -170,7 +170,7 @@ def scripts_server(scripts: ScriptFolder) -> MCPServer:
         """Load the source of a script."""
         return scripts.load(script_name)
 
-    @server.tool(annotations=DESTROYS)
+    @server.tool(annotations=RUNS)
     async def run_script(
         script_name: Name,
         arguments: Annotated[
