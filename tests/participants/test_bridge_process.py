@@ -19,6 +19,7 @@ import pytest
 from participants.bridge.child import Child, ChildCommand, running
 from participants.bridge.environment import child_environment
 from participants.bridge.errors import ChildNotStarted
+from participants.bridge.keeper import TO_READ_END_OF_INPUT_S
 from participants.bridge.session import ChildSession
 from tests.participants.bridge_processes import is_alive, killed_afterwards, wait_all_gone
 
@@ -46,7 +47,7 @@ async def test_a_server_that_reads_the_end_of_its_input_goes_by_itself() -> None
         pids = await family_of(child)
         began = loop.time()
 
-    assert loop.time() - began < 1.5
+    assert loop.time() - began < TO_READ_END_OF_INPUT_S
     assert child.status == 0
     assert not any(is_alive(pid) for pid in pids)
 

@@ -22,7 +22,7 @@ REVOCATION = {"jti": "stolen", "reason": "a test"}
 async def test_at_its_end_a_tokens_connection_is_closed_and_nothing_of_it_comes_after(
     ops: TopicUnderTest,
 ) -> None:
-    token = ops.gateway.token("ann", topics=[ops.name], capabilities=["chat"], ttl_s=3)
+    token = ops.gateway.token("ann", topics=[ops.name], capabilities=["chat"], ttl_s=5)
     until = jwt.decode(token, options={"verify_signature": False})["exp"]
     async with ops.join("bob", "chat") as bob, ops.join("ann", token=token) as ann:
 
