@@ -12,7 +12,7 @@ _NUMBERS = {word: number for number, word in enumerate(NUMBER_WORDS)} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100,
 }  # fmt: skip  # a list of words, not a line for each
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_ISO = re.compile(r"(\d{4})-(0[1-9]|1[0-2])-(\d{2})")
 
 
 def span_of(value: Any, intent: str) -> tuple[int, int] | None:

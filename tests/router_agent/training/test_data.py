@@ -83,6 +83,7 @@ def test_tools_differ_in_the_number_of_their_parameters() -> None:
         ("Paris", "weather in PARIS please", "PARIS"),
         ("2024-03-05", "on March 5th, 2024 at noon", "March 5th, 2024"),
         ("2024-03-05", "am 05.03.2024", "05.03.2024"),
+        ("2024-13-05", "on the 5th of December 2024", None),
         (5, "for five days", "five"),
         (5.25, "at 5.25% a year", "5.25"),
         (100_000, "worth $100,000.", "100,000"),
