@@ -83,6 +83,11 @@ class Listener:
         self.codes: set[int | None] = set()
         self.is_in = asyncio.Event()
 
+    async def wait_in(self) -> None:
+        """Return when it has come in, the first time."""
+        async with asyncio.timeout(30):
+            await self.is_in.wait()
+
     async def listen(self) -> None:
         while True:
             try:
@@ -177,7 +182,7 @@ async def test_what_was_forged_into_the_stored_order_is_not_delivered_to_who_rea
         channel, stream = keys.channel(ops.name), keys.of(ops.name)[1]
         bob = Listener(ops, "bob", two)
         hearing = asyncio.create_task(bob.listen())
-        await bob.is_in.wait()
+        await bob.wait_in()
         async with ops.join("ann", "chat") as ann, listening(ann):
             (said,) = await genuine(redis, channel, ops, ann, 1)
             epoch, _, node_id, number, seal, payload = said.split(b" ", 5)
@@ -217,7 +222,7 @@ async def test_what_a_node_with_another_secret_says_is_heard_by_nobody(
         )
         bob = Listener(ops, "bob", one)
         hearing = asyncio.create_task(bob.listen())
-        await bob.is_in.wait()
+        await bob.wait_in()
         assert await spoken(ops, "before")
         with suppress(ConnectionClosed, InvalidStatus, TimeoutError):  # each is safe
             async with ops.connect(token, gateway=stranger) as socket:

@@ -158,7 +158,7 @@ async def _kept_by_master_and_replica(nodes: Sequence[Hearing], sentinels: Senti
     alice = await first.join("alice")
     first.say(alice, "kept")
     await second.until_said("kept")
-    await asyncio.to_thread(client_of(sentinels.master.port).wait, 1, 5000)
+    await asyncio.to_thread(client_of(sentinels.master.port).wait, 1, 30_000)
     return alice
 
 

@@ -28,7 +28,7 @@ class Disk(RuleStore):
     def save(self, book: RuleBook) -> None:
         count = len(list(book))
         self.begun.release()
-        self.let_go.wait(10)
+        self.let_go.wait(60)
         if self.error is not None:
             raise self.error
         self.kept.append(count)
@@ -47,11 +47,11 @@ def add(book: RuleBook) -> None:
 
 async def test_what_is_kept_is_the_book_as_it_is_when_its_turn_comes(disk: Disk) -> None:
     book = RuleBook()
-    keeper = Keeper(disk, book, patience=5.0)
+    keeper = Keeper(disk, book, patience=30.0)
     disk.let_go.clear()
     add(book)
     first = asyncio.create_task(keeper.keep())
-    await asyncio.to_thread(disk.begun.acquire)
+    assert await asyncio.to_thread(disk.begun.acquire, timeout=30)
     add(book)
     second = asyncio.create_task(keeper.keep())
     add(book)
@@ -89,7 +89,7 @@ async def test_a_store_that_hangs_is_not_waited_for_and_keeps_the_newest_in_the_
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyError(), RuntimeError("x")])
 async def test_a_store_that_fails_says_so_to_who_asked(disk: Disk, error: Exception) -> None:
-    keeper = Keeper(disk, RuleBook(), patience=5.0)
+    keeper = Keeper(disk, RuleBook(), patience=30.0)
     disk.error = error
     with pytest.raises(RulesNotKept):
         await keeper.keep()
