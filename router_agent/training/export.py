@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-HEADS = ("asked", "found", "truth", "chooser", "choice", "unchosen", "match", "relevance")
+from router_agent.models.heads import Heads
+
 _Type = gguf.GGMLQuantizationType
 
 
@@ -45,8 +47,8 @@ def export_encoder(
     out.add_causal_attention(value=False)
     out.add_pooling_type(gguf.PoolingType.NONE)
     _add_tokenizer(out, vocabulary)
-    for name in HEADS:
-        _add_head(out, name, weights)
+    for head in fields(Heads):
+        _add_head(out, head.name, weights)
     _add(out, "token_embd.weight", weights["words.weight"], words)
     _add(out, "position_embd.weight", weights["places.weight"][:places], _Type.Q8_0)
     _add(out, "token_types.weight", weights["kinds.weight"], _Type.F32)

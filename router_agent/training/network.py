@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
+from router_agent.models.heads import Heads
+
 HEAD = 128
 """Width of what the heads compare."""
 FROZEN = 2
 """The lowest layers stay as they were trained on far more text, and so do the pieces."""
-HEADS = ("asked", "found", "truth", "chooser", "choice", "unchosen", "match", "relevance")
+HEADS = tuple(head.name for head in fields(Heads))
 
 
 @dataclass(frozen=True, slots=True)
