@@ -94,7 +94,11 @@ def train_whole(
 ) -> dict[str, Array]:
     """Train all weights on prompts and answers; only the answers are learned."""
     nodes = {name: Node(value) for name, value in weights.items()}
-    _train(shape, nodes, nodes.values(), examples, steps, rate)
+    optimizer = Adam(nodes.values(), rate)
+    ids, goals = _batch(shape, examples)
+    for step in range(steps):
+        surprise(logits(shape, nodes, ids), goals).backward()
+        optimizer.step(1 - step / steps)
     return {name: node.value for name, node in nodes.items()}
 
 
@@ -128,21 +132,6 @@ def train_adapter(
             node.gradient = None
         optimizer.step(1 - step / steps)
     return {name: (down[name].value, up[name].value) for name in names}
-
-
-def _train(
-    shape: GemmaShape,
-    nodes: Mapping[str, Node],
-    moved: Any,
-    examples: Sequence[tuple[str, str]],
-    steps: int,
-    rate: float,
-) -> None:
-    optimizer = Adam(moved, rate)
-    ids, goals = _batch(shape, examples)
-    for step in range(steps):
-        surprise(logits(shape, nodes, ids), goals).backward()
-        optimizer.step(1 - step / steps)
 
 
 def _batch(
