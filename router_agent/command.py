@@ -127,14 +127,10 @@ def router(
       mcpx router --topic ops --token-file router.token --model functiongemma.gguf --http-port 3000
       mcpx router --topic ops --strategy experts --model functiongemma.gguf --adapter git=git.gguf
     """
-    token = token_file.read_text("ascii").strip() if token_file and str(token_file) != "-" else ""
-    token = token or (sys.stdin.readline().strip() if token_file else os.environ.get("MCPX_TOKEN", ""))
-    if not token:
-        raise typer.BadParameter("There is no token: name one with --token-file, or set MCPX_TOKEN")
     wanted = Wanted(
         url=url,
         topic=topic,
-        token=token,
+        token=_token(token_file),
         encoder=encoder,
         strategy=strategy,
         model=model,
@@ -152,6 +148,21 @@ def router(
     except RouterError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _token(file: Path | None) -> str:
+    """Read the token from a file, from a line of standard input (`-`), or from the environment."""
+    try:
+        if file is None:
+            token = os.environ.get("MCPX_TOKEN", "")
+        else:
+            token = sys.stdin.readline() if str(file) == "-" else file.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no ASCII text"
+        raise typer.BadParameter(f"The token cannot be read from {file}: {why}") from None
+    if not token.strip():
+        raise typer.BadParameter("There is no token: name one with --token-file, or set MCPX_TOKEN")
+    return token.strip()
 
 
 async def _until_told(wanted: Wanted) -> int:

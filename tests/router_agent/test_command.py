@@ -153,6 +153,9 @@ def refused(*arguments: str, **env: str) -> str:
         (["--models", "model.gguf"], "model.gguf cannot be used"),
         (["--http-port", "0", "--http-host", "192.0.2.1"], "Nothing can listen on 192.0.2.1, port 0: "),
         (["--act", "2"], "less than or equal to 1"),
+        (["--token-file", "none.token"], "cannot be read from none.token: No such file or directory"),
+        (["--token-file", "latin.token"], "cannot be read from latin.token: it is no ASCII text"),
+        (["--token-file", "empty.token"], "There is no token"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_asked(
@@ -161,6 +164,8 @@ def test_what_cannot_work_is_said_before_anything_is_asked(
     monkeypatch.chdir(tmp_path)
     for name in ("model.gguf", "git.gguf"):
         (tmp_path / name).write_bytes(b"no model")
+    (tmp_path / "latin.token").write_bytes(b"\xfc")
+    (tmp_path / "empty.token").write_bytes(b"\n")
 
     assert why in refused(*arguments)
 
