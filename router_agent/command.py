@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from participants import Approver, Participant, RuleFile
-from router_agent.errors import DoorUnavailable, RouterError
-from router_agent.harness import ReasoningModel
+from router_agent.errors import RouterError
 from router_agent.opening import StrategyName
 from router_agent.options import AdapterOption, ModelOption, StrategyOption, adapters_of
 from router_agent.thinking import Thinker
@@ -195,6 +191,7 @@ async def run_router(wanted: Wanted) -> None:
     from router_agent.agent import RouterAgent
     from router_agent.configuring import read_models
     from router_agent.core import Policy
+    from router_agent.door import listen, serve
     from router_agent.opening import encoder_or_none, open_encoder, open_router
 
     models = read_models(wanted.models) if wanted.models else {}
@@ -219,13 +216,18 @@ async def run_router(wanted: Wanted) -> None:
     me = Participant.connect(wanted.url, wanted.topic, wanted.token)
     approver = Approver(me, RuleFile(wanted.rules), clock=time.time) if wanted.rules else None
     agent = RouterAgent(me, thinker, approver=approver)
-    listening = _listening(wanted.http_host, wanted.http_port) if wanted.http_port is not None else None
+    listening = listen(wanted.http_host, wanted.http_port) if wanted.http_port is not None else None
     try:
         async with me:
             how = "with the encoder" if reader is not None else "by words and rules alone"
             typer.echo(f"{me.id} routes intents in {me.topic}, {how}. Ctrl-C ends it.", err=True)
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(_serve(wanted, thinker, models, listening)) if listening else None
+                hosts = (wanted.http_host, *wanted.http_allowed_hosts)
+                serving = (
+                    group.create_task(serve(listening, wanted.url, thinker, models, hosts))
+                    if listening is not None
+                    else None
+                )
                 await agent.run()
                 if serving is not None:
                     serving.cancel()
@@ -233,36 +235,3 @@ async def run_router(wanted: Wanted) -> None:
         thinker.close()
         if listening is not None:
             listening.close()
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """Listen before the gateway is asked for anything: a port that is taken is told in a line."""
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise DoorUnavailable(host, port, error.strerror or str(error)) from error
-
-
-async def _serve(
-    wanted: Wanted, thinker: Thinker, models: Mapping[str, ReasoningModel], listening: socket.socket
-) -> None:
-    import uvicorn
-
-    from router_agent.callers import Callers
-    from router_agent.web import Web
-
-    class Server(uvicorn.Server):
-        """Leaves signals to whoever started the router."""
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    callers = Callers(wanted.url, thinker, date.today)
-    hosts = ("127.0.0.1", "localhost", "[::1]", wanted.http_host, *wanted.http_allowed_hosts)
-    typer.echo(f"http://{wanted.http_host}:{listening.getsockname()[1]}", err=True)
-    config = uvicorn.Config(Web(callers, models, hosts=hosts).app, log_config=None, lifespan="off")
-    try:
-        await Server(config).serve(sockets=[listening])
-    finally:
-        await callers.close()
