@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
-from router_agent.core import Encoder
+from router_agent.core import Encoder, Tool
 from router_agent.models import Reading, ToolPage
 from router_agent.workers import Workers
 
@@ -41,7 +41,7 @@ class BatchedEncoder(Encoder):
         self._workers = Workers("router-encoder")
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._unmet: deque[ToolPage] = deque()
+        self._unmet: deque[Tool] = deque()
 
     def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
         return self._answered(intent, partial(self._encoder.nearness, intent, texts))
@@ -49,7 +49,7 @@ class BatchedEncoder(Encoder):
     def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
         return self._answered(intent, partial(self._encoder.read, intent, tools))
 
-    def meet(self, tools: Sequence[ToolPage]) -> None:
+    def meet(self, tools: Iterable[Tool]) -> None:
         """Have tools prepared one by one where no intent waits; in place of those that were to be."""
         with self._lock:
             self._unmet = deque(tools)
@@ -89,8 +89,8 @@ class BatchedEncoder(Encoder):
             except Exception as error:  # noqa: BLE001 - as above
                 future.set_exception(error)
 
-    def _prepare(self, tool: ToolPage) -> None:
+    def _prepare(self, tool: Tool) -> None:
         try:
-            self._encoder.prepare([tool])
+            self._encoder.prepare([tool.page])
         except Exception as error:  # noqa: BLE001 - an intent that wants this tool will be told
             _log.warning("tool.not_read", extra={"tool": tool.name, "why": type(error).__name__})

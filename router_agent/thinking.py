@@ -54,7 +54,7 @@ class Thinker:
     def meet(self, catalogue: Catalogue) -> None:
         """Have the encoder read tools that came or changed; returns at once."""
         if self._encoder is not None:
-            self._encoder.meet([tool.page for tool in catalogue])
+            self._encoder.meet(catalogue)
 
     async def route(
         self, said: str, catalogue: Catalogue, today: date, answers: tuple[Answer, ...] = ()

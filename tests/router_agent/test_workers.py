@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from router_agent.batching import BatchedEncoder
-from router_agent.core import Plan
+from router_agent.core import Plan, Tool
 from router_agent.gathering import BesideEachOther
 from router_agent.models import Reading, ToolPage
 from router_agent.workers import Workers
@@ -77,9 +77,9 @@ def test_intents_that_wait_for_the_encoder_go_into_one_pass() -> None:
 def test_an_intent_goes_before_the_tools_that_are_to_be_met() -> None:
     slow = Slow()
     encoder = BatchedEncoder(slow)
-    encoder.meet([ToolPage("old"), ToolPage("forgotten")])
+    encoder.meet([Tool("server", "old"), Tool("server", "forgotten")])
     assert slow.began.wait(SOON)
-    encoder.meet([ToolPage("broken"), ToolPage("new")])
+    encoder.meet([Tool("server", "broken"), Tool("server", "new")])
     with ThreadPoolExecutor(1) as callers:
         asked = callers.submit(encoder.nearness, "a", ["x"])
         while not encoder._waiting:
