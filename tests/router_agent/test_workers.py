@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,8 +101,14 @@ def test_a_question_that_fails_harms_no_other() -> None:
     assert encoder.nearness("a", ["x"]) == [2.0]
 
 
-def test_experts_run_beside_each_other_and_the_late_one_is_left_out() -> None:
+def test_experts_run_beside_each_other_and_the_late_one_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     let_go, met = threading.Event(), threading.Barrier(2)
+    waited: list[float] = []
+
+    def wait(works: Sequence[Future[Plan]], within: float) -> None:
+        """The time is over when one of them is done."""
+        waited.append(within)
+        works[1].result(SOON)
 
     def late() -> Plan:
         met.wait(SOON)
@@ -113,10 +119,12 @@ def test_experts_run_beside_each_other_and_the_late_one_is_left_out() -> None:
         met.wait(SOON)
         return Plan((), (("select", 1.0),))
 
+    monkeypatch.setattr("router_agent.gathering.wait", wait)
     try:
-        assert BesideEachOther(at_once=2, within=1.0)([late, quick]) == [None, quick_plan()]
+        assert BesideEachOther(at_once=2, within=6.0)([late, quick]) == [None, quick_plan()]
     finally:
         let_go.set()
+    assert waited == [6.0]
 
 
 def quick_plan() -> Plan:
