@@ -106,7 +106,7 @@ class GgufWriter:
             self._model.adapters.use({domain: 1.0} if domain in self._adapters else {})
         offered = [Offered(tool.name, tool.description, tool.schema) for tool in tools]
         try:
-            return write_calls(self._model, self._model.dialect, intent.text, offered, intent.today).calls
+            return write_calls(self._model, self._model.dialect, intent.text, offered, intent.today)
         except CannotDecode:
             return ()  # an answer that these schemas do not allow says nothing of the model's health
 

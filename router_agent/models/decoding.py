@@ -12,14 +12,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router_agent.models.dialects import Call, Dialect, Tool
+from router_agent.models.dialects import Call, Dialect, Marks, Tool
 from router_agent.models.reading import kind_of
 
 MOST_CALLS = 4
@@ -75,22 +74,11 @@ class Model(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a model answered."""
-
-    calls: tuple[Call, ...]
-    wanted: float
-    """How probable it held it that a call is wanted at all."""
-    sureness: float
-    """The least probable of its choices; models are often sure and wrong."""
-
-
 def write_calls(
     model: Model, dialect: Dialect, intent: str, tools: Sequence[Tool], today: date | None = None
-) -> Written:
+) -> list[Call]:
     """
-    Ask a model for the calls that an intent needs.
+    Ask a model for the calls that an intent needs; none: it would say something else first.
 
     Raises:
         CannotDecode: a tool's schema, or what the model does with it, has no end here.
@@ -98,26 +86,22 @@ def write_calls(
     model.begin(model.tokens(dialect.prompt(intent, tools, today)))
     marks = dialect.marks
     opening = model.tokens(marks.opening)
-    likely = _shares(model.logits())
-    wanted = float(likely[opening[0]])
-    if not tools or int(likely.argmax()) != opening[0]:
-        return Written((), wanted, 1 - wanted)
-    pen = _Pen(model, dialect)
+    if not tools or int(model.logits().argmax()) != opening[0]:
+        return []
+    pen = _Pen(model, marks)
     calls: list[Call] = []
     model.push(opening)
     while True:
         calls.append(pen.call(tools))
         if len(calls) == MOST_CALLS or pen.choose([marks.stop, marks.again]) == 0:
-            return Written(tuple(calls), wanted, pen.least)
+            return calls
 
 
 class _Pen:
-    """The state of one answer: what was written since the last fixed part, and how surely."""
+    """Writes one answer, and counts what its texts may still take."""
 
-    def __init__(self, model: Model, dialect: Dialect) -> None:
-        self._model, self._dialect, self._marks = model, dialect, dialect.marks
-        self.least = 1.0
-        self._left = MOST_TEXTS
+    def __init__(self, model: Model, marks: Marks) -> None:
+        self._model, self._marks, self._left = model, marks, MOST_TEXTS
 
     def call(self, tools: Sequence[Tool]) -> Call:
         before, after = self._marks.named
@@ -137,10 +121,8 @@ class _Pen:
                 raise CannotDecode(f"{texts[done]!r} begins another choice")
             nexts = sorted({tokens[at] for tokens in left.values()})
             if len(nexts) > 1:
-                shares = _shares(self._model.logits()[nexts])
-                best = int(shares.argmax())
-                self.least = min(self.least, float(shares[best]))
-                left = {number: tokens for number, tokens in left.items() if tokens[at] == nexts[best]}
+                best = nexts[int(self._model.logits()[nexts].argmax())]
+                left = {number: tokens for number, tokens in left.items() if tokens[at] == best}
             common = at + 1
             while all(len(tokens) > common for tokens in left.values()) and (
                 len({tokens[common] for tokens in left.values()}) == 1
@@ -299,9 +281,3 @@ def _quote_at(before: bytes, piece: bytes) -> int:
         elif letter == ord('"'):
             return at
     return -1
-
-
-def _shares(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    raised = np.exp(logits - logits.max())
-    out: NDArray[np.float32] = raised / raised.sum()
-    return out

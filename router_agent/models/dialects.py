@@ -53,7 +53,7 @@ class Marks:
     """What is the same in every call, so that it need not be decoded."""
 
     opening: str
-    """What begins a call; its probability as first words says whether the model wants one."""
+    """What begins a call; a model whose likeliest first words are others wants none."""
     named: tuple[str, str]
     """What stands before and after a tool's name."""
     quote: str

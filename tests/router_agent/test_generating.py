@@ -63,13 +63,9 @@ class Model:
 def written(monkeypatch: pytest.MonkeyPatch, *calls: Call) -> None:
     """Let every model that answers answer this."""
 
-    class Answer:
-        def __init__(self) -> None:
-            self.calls = calls
-
-    def write_calls(model: Any, dialect: Any, *_: object) -> Answer:
+    def write_calls(model: Any, dialect: Any, *_: object) -> list[Call]:
         model.begin(model.tokens(dialect.prompt()))
-        return Answer()
+        return list(calls)
 
     monkeypatch.setattr("router_agent.models.decoding.write_calls", write_calls)
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from router_agent.models.decoding import MOST_TEXTS, CannotDecode, Written, write_calls
-from router_agent.models.dialects import Dialect, Tool
+from router_agent.models.decoding import MOST_TEXTS, CannotDecode, write_calls
+from router_agent.models.dialects import Call, Dialect, Tool
 from router_agent.models.functiongemma import FunctionGemma
 from router_agent.models.hermes import Hermes
 
@@ -88,7 +88,7 @@ TOOL = Tool(
 OTHERS = [TOOL, Tool("weather.get_all", "", {"type": "object", "properties": {}}), Tool("mail", "", {})]
 
 
-def asked(dialect: Dialect, seed: int, tools: Sequence[Tool] = OTHERS) -> tuple[Written, DrunkModel]:
+def asked(dialect: Dialect, seed: int, tools: Sequence[Tool] = OTHERS) -> tuple[list[Call], DrunkModel]:
     """What a drunk model answers when it surely wants to call."""
 
     class Eager(DrunkModel):
@@ -107,17 +107,16 @@ def asked(dialect: Dialect, seed: int, tools: Sequence[Tool] = OTHERS) -> tuple[
 @given(seed=st.integers(0, 2**32))
 def test_a_drunk_model_still_writes_calls_that_fit(dialect: Dialect, seed: int) -> None:
     try:
-        answer, model = asked(dialect, seed)
+        calls, model = asked(dialect, seed)
     except CannotDecode:
         return  # a text without an end: nothing is called
 
-    assert answer.calls
-    assert 0 <= answer.sureness <= 1
-    for call in answer.calls:
+    assert calls
+    for call in calls:
         tool = next(tool for tool in OTHERS if tool.name == call.name)
         jsonschema_rs.validate(dict(tool.schema), dict(call.arguments))
     said = model.written.removeprefix(dialect.prompt("hi", OTHERS, None))
-    learned = dialect.answer(answer.calls)
+    learned = dialect.answer(calls)
     if "\\" not in said + learned:  # there are two ways to write a character in JSON
         assert numbers_alike(said.removesuffix(dialect.marks.stop)) == numbers_alike(
             learned.removesuffix(dialect.marks.stop)
@@ -131,16 +130,11 @@ def numbers_alike(text: str) -> str:
 
 @pytest.mark.parametrize("dialect", [FunctionGemma(), Hermes()])
 def test_a_model_that_wants_no_call_makes_none(dialect: Dialect) -> None:
-    answer = write_calls(DrunkModel(1, favourite="S"), dialect, "hi", OTHERS)
-
-    assert answer.calls == ()
-    assert answer.wanted < 0.5
+    assert write_calls(DrunkModel(1, favourite="S"), dialect, "hi", OTHERS) == []
 
 
 def test_without_tools_nothing_is_called() -> None:
-    assert (
-        write_calls(DrunkModel(1, favourite="<start_function_call>"), FunctionGemma(), "hi", []).calls == ()
-    )
+    assert write_calls(DrunkModel(1, favourite="<start_function_call>"), FunctionGemma(), "hi", []) == []
 
 
 @pytest.mark.parametrize(
@@ -173,11 +167,11 @@ def test_whatever_a_stranger_calls_a_schema_is_answered_or_refused(
     dialect: Dialect, schema: dict[str, Any]
 ) -> None:
     with suppress(CannotDecode):
-        assert asked(dialect, 5, [Tool("t", "", schema)])[0].calls[0].name == "t"
+        assert asked(dialect, 5, [Tool("t", "", schema)])[0][0].name == "t"
 
 
 def test_a_quote_behind_a_backslash_does_not_end_a_text() -> None:
-    (call,) = write_calls(Quoter(1), Hermes(), "hi", [Tool("t", "", {**QUOTED, "required": ["a"]})]).calls
+    (call,) = write_calls(Quoter(1), Hermes(), "hi", [Tool("t", "", {**QUOTED, "required": ["a"]})])
 
     assert call.arguments == {"a": 'say "hi"'}
 
@@ -227,7 +221,7 @@ def test_a_schema_that_asks_for_many_texts_does_not_keep_a_model(*, count: int, 
     many = Tool("m", "", {"properties": {name: {} for name in names}, "required": names})
     model = Talker(1)
     try:
-        (call,) = write_calls(model, Undeclared(), "hi", [many]).calls
+        (call,) = write_calls(model, Undeclared(), "hi", [many])
         written = dict(call.arguments)
     except CannotDecode:
         written = {}

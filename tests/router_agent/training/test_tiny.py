@@ -37,10 +37,7 @@ def called(path: Path, case: Case) -> list[tuple[str, dict[str, object]]]:
     model = LlamaModel(path, context=1024, threads=1)
     try:
         tools = [Tool(one["name"], one["description"], one["parameters"]) for one in case.tools]
-        return [
-            (call.name, dict(call.arguments))
-            for call in write_calls(model, DIALECT, case.intent, tools).calls
-        ]
+        return [(call.name, dict(call.arguments)) for call in write_calls(model, DIALECT, case.intent, tools)]
     finally:
         model.close()
 
