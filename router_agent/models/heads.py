@@ -120,11 +120,12 @@ def _spans(
     both -= np.triu(both, LONGEST_SPAN)
     absent = float(start[0] * end[0])
     total = absent + float(both.sum())
-    if not total:
+    if not total or not words:
         return 1.0, ()
-    order = np.argsort(both, axis=None)[::-1][: BEST * 2]
+    flat = both.ravel()
+    likeliest = np.argpartition(flat, -min(2 * BEST, flat.size))[-2 * BEST :]
     found: dict[tuple[int, int], float] = {}
-    for place in order:
+    for place in likeliest[np.argsort(-flat[likeliest])]:
         first, last = divmod(int(place), both.shape[1])
         probability = float(both[first, last]) / total
         if probability < 1e-4:
