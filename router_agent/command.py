@@ -192,16 +192,10 @@ async def run_router(wanted: Wanted) -> None:
     from router_agent.configuring import read_models
     from router_agent.core import Policy
     from router_agent.door import listen, serve
-    from router_agent.opening import encoder_or_none, open_encoder, open_router
+    from router_agent.opening import encoder_named, open_router
 
     models = read_models(wanted.models) if wanted.models else {}
-    match wanted.encoder:
-        case "none":
-            reader = None
-        case "auto":
-            reader = encoder_or_none()
-        case path:
-            reader = open_encoder(Path(path))
+    reader = encoder_named(wanted.encoder)
     policy = Policy(act=wanted.act, propose=wanted.propose)
     thinker = Thinker(
         open_router(

@@ -134,10 +134,28 @@ def check_strategy(name: StrategyName, model: Path | None, adapters: Mapping[str
             pass
 
 
-def encoder_or_none(path: Path | None = None) -> BatchedEncoder | None:
-    """Return the encoder, or `None` with a line in the log that says why."""
+def encoder_named(said: str) -> BatchedEncoder | None:
+    """
+    Return the encoder that an option names: the one that ships (`auto`), none, or a file.
+
+    Where `auto` cannot be had there is none, and a line in the log says why.
+
+    Raises:
+        ModelUnavailable: the file cannot be loaded.
+    """
+    match said:
+        case "none":
+            return None
+        case "auto":
+            return encoder_or_none()
+        case path:
+            return open_encoder(Path(path))
+
+
+def encoder_or_none() -> BatchedEncoder | None:
+    """Return the encoder that ships, or `None` with a line in the log that says why."""
     try:
-        return open_encoder(path)
+        return open_encoder()
     except ModelUnavailable as error:
         _log.warning("encoder.unavailable", extra={"why": error.why})
         return None
