@@ -74,6 +74,8 @@ def is_topic_grant(text: str) -> bool:
 
 
 def _names(grants: tuple[str, ...], topic: str) -> bool:
-    return is_topic(topic) and any(
-        topic.startswith(grant[:-1]) if grant.endswith("*") else topic == grant for grant in grants
+    return is_topic(topic) and (
+        topic in grants
+        or EVERYWHERE in grants
+        or any(topic.startswith(grant[:-1]) for grant in grants if grant.endswith("*"))
     )

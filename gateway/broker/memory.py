@@ -136,17 +136,19 @@ class MemoryBroker:
 
     async def standing(self, topic: str, participant: str, jti: str) -> Standing:
         order = self._orders.get(topic)
-        record = self._participants.get(participant, ParticipantRecord(participant))
-        meant = tuple(
+        record = self._participants.get(participant) or ParticipantRecord(participant)
+        meant = [
             revocation
             for revocation in self._revocations
             if revocation.jti == jti or (revocation.participant == participant and revocation.jti is None)
-        )
-        return Standing(order.position if order is not None else 0, record, meant)
+        ]
+        return Standing(order.position if order is not None else 0, record, tuple(meant))
 
     async def remember(self, participant: str, base: Sequence[str], at: float) -> None:
-        known = self._participants.get(participant, ParticipantRecord(participant))
-        self._participants[participant] = replace(known, base=tuple(base), seen_at=at)
+        known = self._participants.get(participant) or ParticipantRecord(participant)
+        self._participants[participant] = ParticipantRecord(
+            participant, known.version, known.amendments, tuple(base), at
+        )
         # Not synced at once: losing it costs a 404 for somebody not seen since.
         self._unsaved = True
 

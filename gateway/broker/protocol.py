@@ -37,6 +37,8 @@ class ParticipantRecord:
 
     def amendments_in(self, topic: str) -> tuple[Amendment, ...]:
         """The amendments that count in one topic, the narrower last."""
+        if not self.amendments:
+            return ()
         mine = [amendment for amendment in self.amendments if amendment.topic in (None, topic)]
         return tuple(sorted(mine, key=lambda amendment: amendment.topic is not None))
 

@@ -77,11 +77,10 @@ class Member:
     ended: CloseCode | None = None
     """Set once it is being closed; nothing that it sends counts any more."""
 
-    @property
-    def connection(self) -> str:
-        return self.record.connection
+    connection: str = field(init=False)
+    """As the record has it; asked for again and again."""
+    id: str = field(init=False)
+    """The participant's id, as the record has it."""
 
-    @property
-    def id(self) -> str:
-        """The participant's id."""
-        return self.record.participant
+    def __post_init__(self) -> None:
+        self.connection, self.id = self.record.connection, self.record.participant

@@ -76,10 +76,18 @@ class Roster:
     def join(self, entry: Joined) -> None:
         """Add a connection."""
         record = entry.record
-        self._records[record.connection] = record
-        self._keep_newer(record.participant, entry.version, entry.amendments)
-        self._connections[record.participant] = (*self.of(record.participant), record.connection)
-        self._recompute(record.participant, record.at)
+        participant, connection = record.participant, record.connection
+        self._records[connection] = record
+        others = self._connections.get(participant)
+        if others is None and not entry.version and not entry.amendments:
+            # As the general way has it; nearly everybody comes so.
+            self._amendments[participant] = _UNAMENDED
+            self._connections[participant] = (connection,)
+            self._effective[connection] = self._shown[participant] = record.base
+            return
+        self._keep_newer(participant, entry.version, entry.amendments)
+        self._connections[participant] = (*(others or ()), connection)
+        self._recompute(participant, record.at)
 
     def leave(self, connection: str) -> tuple[str, bool] | None:
         """
@@ -93,9 +101,8 @@ class Roster:
         if record is None:
             return None
         del self._effective[connection]
-        self._connections[record.participant] = tuple(
-            other for other in self.of(record.participant) if other != connection
-        )
+        at = (connections := self._connections[record.participant]).index(connection)
+        self._connections[record.participant] = connections[:at] + connections[at + 1 :]
         return record.participant, self._show(record.participant)
 
     def amend(self, entry: Amended) -> bool:

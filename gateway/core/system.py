@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from schemas import GATEWAY_ID, EnvelopeError, JsonObject, encode_envelope
 
 
+@lru_cache(maxsize=16)
 def timestamp(at: float) -> str:
-    """Return Unix seconds as RFC 3339, in UTC with milliseconds."""
+    """Return Unix seconds as RFC 3339, in UTC with milliseconds; an entry's is asked for more than once."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -56,9 +56,12 @@ class Topic:
 
     def forget(self, member: Member) -> None:
         """Stop delivering to a member whose connection has ended; its leave comes in the order."""
-        if self.members.pop(member.connection, None) is not None and member.is_welcome:
-            self._hearing_all = tuple(other for other in self._hearing_all if other is not member)
-            self._directed = tuple(other for other in self._directed if other is not member)
+        if self.members.pop(member.connection, None) is None or not member.is_welcome:
+            return
+        if member.mode is Mode.ALL:
+            self._hearing_all = _without(member, self._hearing_all)
+        else:
+            self._directed = _without(member, self._directed)
 
     def apply(self, position: int, entry: Entry) -> Sequence[Effect]:
         """Take the next entry of the order and return what it leads to on this node."""
@@ -106,7 +109,8 @@ class Topic:
                 self._directed = (*self._directed, member)
         # A join may bring a promotion before its own entry does: then it holds for the
         # participant's other connections too, whose entry will come too late to count.
-        effects += self._welcome_again(entry.record.participant, entry.record.at)
+        if len(self.roster.of(entry.record.participant)) > 1:
+            effects += self._welcome_again(entry.record.participant, entry.record.at)
         if member is not None:
             effects.append(Welcome(member, self._welcome(member, entry.record.at)))
         # Told of one already here, too: this connection has heard nothing yet, and who waits
@@ -126,7 +130,8 @@ class Topic:
             outcome = self.roster.leave(connection)
             if outcome is not None and outcome[1]:
                 changed[outcome[0]] = None
-        effects += [self._presence(participant, at, nth) for nth, participant in enumerate(changed)]
+        if self._hearing_all or self._directed:
+            effects += [self._presence(participant, at, nth) for nth, participant in enumerate(changed)]
         return effects
 
     def _amended(self, entry: Amended) -> Sequence[Effect]:
@@ -178,3 +183,8 @@ class Topic:
             return system.left(id=id, at=at, participant=participant)
         capabilities = self.roster.capabilities(participant)
         return system.joined(id=id, at=at, participant=system.participant_entry(participant, capabilities))
+
+
+def _without(member: Member, members: tuple[Member, ...]) -> tuple[Member, ...]:
+    at = members.index(member)
+    return members[:at] + members[at + 1 :]
