@@ -33,17 +33,25 @@ class Holding:
     """The topics heard, each counted by those who need it."""
 
     def __init__(
-        self, broker: Broker, entered: Callable[[Held], None], delivered: Callable[[int, int], None]
+        self,
+        broker: Broker,
+        entered: Callable[[Held], None],
+        delivered: Callable[[int, int], None],
+        linger_s: float,
     ) -> None:
         """
         `entered` is told of each topic that is heard from now on, `delivered` how much was
-        put into outboxes: envelopes and bytes.
+        put into outboxes: envelopes and bytes. For `linger_s` seconds after its last one has
+        gone a topic is heard on: who comes back finds it as it was.
         """
         self._broker, self._entered, self._delivered = broker, entered, delivered
         self._held: dict[str, Held] = {}
         self.find: Callable[[str], Held | None] = self._held.get
         """Return a topic, if it is heard. The dictionary's own method: asked for each envelope, twice."""
         self._locks = tuple(asyncio.Lock() for _ in range(_LOCKS))
+        self._linger_s = linger_s
+        self._lingering: list[Held] = []
+        self._leaving_soon: asyncio.TimerHandle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._is_stopped = False
 
@@ -60,6 +68,10 @@ class Holding:
         Raises:
             BrokerUnavailable: the store does not answer, or nothing is held any more.
         """
+        known = self._held.get(topic)
+        if known is not None and not self._is_stopped:
+            known.holders += 1
+            return known
         async with self._lock(topic):
             if self._is_stopped:  # perhaps in the midst of leaving this very topic
                 raise BrokerUnavailable("this node is going away")
@@ -72,12 +84,21 @@ class Holding:
             return held
 
     def release(self, held: Held) -> None:
-        """Count one less; after the last the topic is left, unless somebody comes meanwhile."""
+        """Count one less; a moment after the last the topic is left, unless somebody comes meanwhile."""
         held.holders -= 1
-        if not held.holders:
-            leaving = asyncio.get_running_loop().create_task(self._leave(held))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._left)
+        if not held.holders and not self._is_stopped:
+            self._lingering.append(held)
+            if self._leaving_soon is None:
+                loop = asyncio.get_running_loop()
+                self._leaving_soon = loop.call_later(self._linger_s, self._leave_those_without_holders)
+
+    def _leave_those_without_holders(self) -> None:
+        lingering, self._lingering, self._leaving_soon = self._lingering, [], None
+        for held in dict.fromkeys(lingering):
+            if not held.holders:
+                leaving = asyncio.get_running_loop().create_task(self._leave(held))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._left)
 
     def lose(self, topic: str) -> Held | None:
         """Forget a topic whose order is broken; who comes next enters it anew."""
@@ -86,6 +107,8 @@ class Holding:
     async def stop(self) -> None:
         """Leave what is being left, now, and hold nothing any more."""
         self._is_stopped = True
+        if self._leaving_soon is not None:
+            self._leaving_soon.cancel()
         for leaving in self._leaving:
             leaving.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)

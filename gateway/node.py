@@ -16,7 +16,7 @@ from typing import Final, assert_never
 
 import structlog
 
-from capabilities import CapabilitySet, ParticipantClaims, is_revoked
+from capabilities import EMPTY, ParticipantClaims, is_revoked
 from gateway.broker.protocol import Broker, BrokerUnavailable, Standing
 from gateway.clock import Clock
 from gateway.core import (
@@ -128,14 +128,15 @@ class Node:
         rate: Rate,
         max_envelope_bytes: int = 1 << 20,
         max_topic_connections: int = 0,
+        linger_s: float = 0.5,
     ) -> None:
-        """`max_topic_connections`: on all nodes together; 0 is no bound."""
+        """`max_topic_connections`: on all nodes together, 0 is no bound; `linger_s`: see `Holding`."""
         self.id, self.broker, self.metrics = id, broker, metrics
         self.max_envelope_bytes = max_envelope_bytes
         self._max_topic_connections = max_topic_connections
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
-        self._holding = Holding(broker, self._disown, metrics.delivered)
+        self._holding = Holding(broker, self._disown, metrics.delivered, linger_s)
         self._homes: dict[str, Held] = {}
         """By connection."""
         self._rounds = Rounds()
@@ -286,7 +287,7 @@ class Node:
         member = Member(
             topic=held.topic.name,
             record=record,
-            capabilities=CapabilitySet.of(()),
+            capabilities=EMPTY,
             mode=mode,
             expires_at=claims.exp,
             outbox=outbox,
@@ -299,6 +300,7 @@ class Node:
             for _ in range(_JOIN_ATTEMPTS):
                 try:
                     await self._try_to_join(member, admission.standing)
+                    self._rounds.settle(held.fanout)
                     await self.broker.remember(claims.id, record.base, record.at)
                     return member
                 except _JudgedAnew:
@@ -323,7 +325,7 @@ class Node:
     async def _admission(self, held: Held, claims: ParticipantClaims) -> Admission:
         topic = held.topic.name
         standing = await self.broker.standing(topic, claims.id, claims.jti)
-        if is_revoked(standing.revocations, claims, topic):
+        if standing.revocations and is_revoked(standing.revocations, claims, topic):
             raise AccessRevoked
         return Admission(claims, standing, held)
 

@@ -36,6 +36,13 @@ class Rounds:
             self._is_sweep_due = True
             asyncio.get_running_loop().call_soon(self._sweep)
 
+    def settle(self, fanout: Fanout) -> None:
+        """Deliver now what is pending in a small topic: a welcome leaves with the handshake's answer."""
+        if fanout.is_touched and fanout.is_small and self.reader is None:
+            fanout.is_touched = False
+            self._touched.remove(fanout)
+            fanout.flush()
+
     def read_done(self) -> None:
         """Everything that came together has been taken: deliver what it led to."""
         reader, self.reader = self.reader, None
@@ -45,6 +52,8 @@ class Rounds:
     def _sweep(self, reader: Member | None = None) -> None:
         """Write to small topics now, to who was read a little later, and to large ones when no more comes."""
         self._is_sweep_due = False
+        if not self._touched:
+            return
         touched, self._touched = self._touched, []
         for fanout in touched:
             fanout.is_touched = False

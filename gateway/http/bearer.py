@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
+from collections.abc import Sequence
 
 
-def bearer_token(headers: Headers) -> str | None:
+def bearer_token(given: Sequence[str]) -> str | None:
     """
     Return the token of `Authorization: Bearer`; `None` where there is none.
 
+    `given` are the values of all headers of that name.
+
     Two such headers are none: whoever stands between might look at the other one.
     """
-    given = headers.getlist("authorization")
     scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     return token.strip() or None if scheme.lower() == "bearer" else None

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.problems import Problem, ProblemCode
@@ -102,6 +101,13 @@ def _split_host(header: str) -> tuple[str, int | None]:
     return (found[1].lower(), int(found[2])) if found else (header.lower(), None)
 
 
+def _host_of(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return str(value, "latin-1")
+    return None
+
+
 class HostCheck:
     """ASGI middleware: what is asked under another host name is answered 421 and goes no further."""
 
@@ -110,7 +116,7 @@ class HostCheck:
         self._app, self._knows = app, knows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not self._knows(Headers(scope=scope).get("host")):
+        if scope["type"] in ("http", "websocket") and not self._knows(_host_of(scope)):
             problem = Problem(
                 ProblemCode.HOST_REFUSED, "Add this host name to MCPX_ALLOWED_HOSTS if it is yours"
             )

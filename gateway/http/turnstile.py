@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,8 +37,8 @@ class Turnstile:
 
     def __init__(self, limits: DoorLimits) -> None:
         self._limits = limits
-        self._by_token: Counter[str] = Counter()
-        self._by_address: Counter[str] = Counter()
+        self._by_token: dict[str, int] = {}
+        self._by_address: dict[str, int] = {}
         self._paces: dict[str, Bucket] = {}
         self._most_paces = _REMEMBERED
 
@@ -56,9 +55,10 @@ class Turnstile:
             Problem: `too_many_connections`, or `too_many_requests` saying when to come again.
         """
         limits = self._limits
-        if limits.per_token and self._by_token[jti] >= limits.per_token:
+        by_token, by_address = self._by_token.get(jti, 0), self._by_address.get(address, 0)
+        if limits.per_token and by_token >= limits.per_token:
             raise _too_many("token", limits.per_token)
-        if limits.per_address and address and self._by_address[address] >= limits.per_address:
+        if limits.per_address and address and by_address >= limits.per_address:
             raise _too_many("address", limits.per_address)
         wait_ms = self._pace_of(participant, monotonic).take(monotonic)
         if wait_ms:
@@ -67,8 +67,8 @@ class Turnstile:
                 "You connect more often than is allowed; come again later",
                 retry_after_s=-(-wait_ms // 1000),
             )
-        self._by_token[jti] += 1
-        self._by_address[address] += 1
+        self._by_token[jti] = by_token + 1
+        self._by_address[address] = by_address + 1
         return Pass(jti, address)
 
     def leave(self, used: Pass) -> None:

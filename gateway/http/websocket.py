@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from capabilities import ParticipantClaims, TokenRefused
@@ -24,6 +24,7 @@ from gateway.http.outbox import SocketOutbox, Texts
 from gateway.http.problems import Problem, ProblemCode
 from gateway.http.turnstile import DoorLimits, Pass, Turnstile
 from gateway.node import AccessRevoked, Admission, Node, TopicFull
+from gateway.patience import within
 from gateway.transport import EXTENSION, Deflater, WebSocketTransport
 from schemas import CLOSE_REASONS, CloseCode, EnvelopeTooLarge, is_topic
 
@@ -32,6 +33,10 @@ log = structlog.get_logger("gateway.websocket")
 SUBPROTOCOL: Final = "mcpx.v0.1"
 BEARER_SUBPROTOCOL: Final = "base64url.bearer.mcpx."
 """Prefix of the subprotocol by which a browser, which can set no header, brings its token."""
+
+
+_PLAIN_QUERY: Final = re.compile(rb"topic=([\w.:@/-]+)", re.ASCII)
+"""What nearly everybody asks, and nothing that a query would read otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,7 @@ class WebSocketDoor:
             Problem: what to answer, 426 to a plain GET included.
         """
         try:
-            async with asyncio.timeout(self._handshake_timeout_s):
-                admission = await self._node.admit(topic, claims)
+            admission = await within(self._handshake_timeout_s, self._node.admit(topic, claims))
         except (BrokerUnavailable, TimeoutError):
             code = ProblemCode.DRAINING if self._node.is_draining else ProblemCode.BROKER_UNAVAILABLE
             raise Problem(code) from None
@@ -126,12 +130,16 @@ class WebSocketDoor:
         Raises:
             Problem: what to answer.
         """
-        headers = Headers(scope=scope)
-        if not self._guard.lets_in(headers.get("origin"), headers.get("host", ""), scope["scheme"]):
-            raise Problem(
-                ProblemCode.ORIGIN_REFUSED, "Add the page's origin to MCPX_ALLOWED_ORIGINS if it is yours"
-            )
-        token = _token(headers, scope.get("subprotocols", ()))
+        headers = dict(reversed(scope["headers"]))  # the first of each name, as everybody reads them
+        origin = headers.get(b"origin")
+        if origin is not None:
+            host = headers.get(b"host", b"").decode("latin-1")
+            if not self._guard.lets_in(origin.decode("latin-1"), host, scope["scheme"]):
+                raise Problem(
+                    ProblemCode.ORIGIN_REFUSED,
+                    "Add the page's origin to MCPX_ALLOWED_ORIGINS if it is yours",
+                )
+        token = _token(scope["headers"], scope.get("subprotocols", ()))
         if token is None:
             raise Problem(
                 ProblemCode.TOKEN_MISSING, "Bring a token in Authorization: Bearer", reason="missing"
@@ -193,15 +201,15 @@ class WebSocketDoor:
             return False
 
         seat = Seat(self._node, member, self, used)
-        outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes))
+        first = outbox.take_waiting()
+        outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes, first=first))
         return True
 
     async def _join(
         self, admission: Admission, mode: Mode, outbox: SocketOutbox | FramedOutbox, send: Send
     ) -> Member | None:
         try:
-            async with asyncio.timeout(self._handshake_timeout_s):
-                member = await self._node.join(admission, mode, outbox)
+            member = await within(self._handshake_timeout_s, self._node.join(admission, mode, outbox))
         except (BrokerUnavailable, TimeoutError):
             await _close(send, CloseCode.RESTART)
             return None
@@ -269,9 +277,10 @@ class WebSocketDoor:
         return refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
 
 
-def _token(headers: Headers, subprotocols: Iterable[str]) -> str | None:
-    if "authorization" in headers:
-        return bearer_token(headers)
+def _token(headers: Iterable[tuple[bytes, bytes]], subprotocols: Iterable[str]) -> str | None:
+    given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+    if given:
+        return bearer_token(given)
     for offered in subprotocols:
         if offered.startswith(BEARER_SUBPROTOCOL):
             encoded = offered.removeprefix(BEARER_SUBPROTOCOL)
@@ -285,6 +294,13 @@ def _token(headers: Headers, subprotocols: Iterable[str]) -> str | None:
 
 
 def _read_query(query_string: bytes) -> tuple[Mode, str]:
+    plain = _PLAIN_QUERY.fullmatch(query_string)
+    if plain is not None and is_topic(topic := plain[1].decode()):
+        return Mode.ALL, topic
+    return _read_any_query(query_string)
+
+
+def _read_any_query(query_string: bytes) -> tuple[Mode, str]:
     try:
         query = parse_qs(query_string.decode(), keep_blank_values=True, strict_parsing=bool(query_string))
     except ValueError:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar, Final, cast
+from typing import Any, ClassVar, Final, cast
 
+import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.utils import is_ssl
+from uvicorn.server import ServerState
 
 from gateway.transport.websocket_protocol import WebSocketTransport, handshake_key
 
@@ -47,19 +51,63 @@ class HttpTransport(HttpToolsProtocol):
     """Shown of it by the parser."""
     _is_in_head = True
     _is_refused = False
+    _is_upgrade = False
+    """Whether the request in hand asks for a WebSocket."""
+
+    logger = logging.getLogger("uvicorn.error")
+    access_logger = logging.getLogger("uvicorn.access")
+    access_log = False
+    """Never: its lines show query strings."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        # As uvicorn does it, but for looking up its loggers, and for what only a response needs.
+        self.config = config
+        self.app = config.loaded_app
+        self.loop = _loop or asyncio.get_event_loop()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.ws_protocol_class = config.ws_protocol_class
+        self.root_path = config.root_path
+        self.asgi_version = config.asgi_version
+        self.limit_concurrency = config.limit_concurrency
+        self.app_state = app_state
+        self.timeout_keep_alive_task = None
+        self.timeout_keep_alive = config.timeout_keep_alive
+        self.server_state = server_state
+        self.connections = server_state.connections
+        self.tasks = server_state.tasks
+        self.flow = None  # type: ignore[assignment]  # as it is with uvicorn
+        self.pipeline = deque()
+        self.expect_100_continue = False
+        self.cycle = None  # type: ignore[assignment]  # as it is with uvicorn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         # As uvicorn does it, but for asking the transport for a socket object, which would stay.
         self.connections.add(self)
-        self.transport, self.flow = transport, FlowControl(transport)
+        self.transport = transport
         self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
-        self.scheme = "https" if is_ssl(transport) else "http"
+        self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
         self._due_in(self.head_timeout_s)
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._is_upgrade:
+                self.handle_websocket_upgrade()
+                return
+            self._unsupported_upgrade_warning()
+        except httptools.HttpParserError:
+            self.send_400_response("")
         if self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head_bytes:
@@ -73,12 +121,18 @@ class HttpTransport(HttpToolsProtocol):
             self._due_in(self.head_timeout_s)
 
     def on_url(self, url: bytes) -> None:
+        self.url += url
         self._count(len(url))
-        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
+        self._shown_bytes += len(name) + len(value) + 4  # not by `_count`: a call for each header
+        if self._shown_bytes > self.max_head_bytes:
+            raise HeadTooLarge
+        lower = name.lower()
+        if lower == b"expect":
+            super().on_header(name, value)
+        else:
+            self.headers.append((lower, value))
 
     def _count(self, size: int) -> None:
         self._shown_bytes += size
@@ -87,22 +141,40 @@ class HttpTransport(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        # A trickled body would keep the connection for as long as it likes, answered or not.
-        self._due_in(self.head_timeout_s * _BODY_FACTOR)
+        # Found once here: uvicorn looks for it four times.
+        # Found once: uvicorn would look for it four times.
+        self._is_upgrade = self.parser.should_upgrade() and super()._should_upgrade()
+        if not self._is_upgrade:
+            # A trickled body would keep the connection for as long as it likes, answered or not.
+            self._due_in(self.head_timeout_s * _BODY_FACTOR)
+            if cast("FlowControl | None", self.flow) is None:
+                self.flow = FlowControl(self.transport)
         super().on_headers_complete()
 
+    def _should_upgrade(self) -> bool:
+        return self._is_upgrade
+
     def on_message_complete(self) -> None:
-        self._met()
-        super().on_message_complete()
+        if not self._is_upgrade:  # else the deadline holds until it is taken over
+            self._met()
+            super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        if cast("FlowControl | None", self.flow) is not None:
+            super().pause_writing()
+
+    def resume_writing(self) -> None:
+        if cast("FlowControl | None", self.flow) is not None:
+            super().resume_writing()
 
     def handle_websocket_upgrade(self) -> None:
         self._met()
         if self.ws_protocol_class is not WebSocketTransport:
             super().handle_websocket_upgrade()
             return
-        key = handshake_key(self.scope)
+        key = handshake_key(self.scope["method"], self.scope["http_version"], self.headers)
         if key is None:
-            versions = [value for name, value in self.scope["headers"] if name == b"sec-websocket-version"]
+            versions = [value for name, value in self.headers if name == b"sec-websocket-version"]
             self._refuse(400 if versions == [b"13"] else 426)
             return
         self.connections.discard(self)

@@ -11,10 +11,10 @@ sends instead, uvicorn's own class takes over after the handshake.
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, ClassVar, Final
@@ -40,7 +40,10 @@ EXTENSION: Final = "transport"
 _MAX_EARLY_BYTES: Final = 1 << 16
 """What a client may send before its handshake is through; then reading pauses."""
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_KEY_BYTES: Final = 16
+_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
+"""Sixteen bytes in base64."""
+_VERSION: Final = (b"sec-websocket-version", b"13")
+_ASKED: Final = frozenset({b"sec-websocket-key", b"sec-websocket-version"})
 _CONNECT: Final = {"type": "websocket.connect"}
 
 Header = tuple[bytes, bytes]
@@ -48,19 +51,15 @@ Header = tuple[bytes, bytes]
 log = logging.getLogger("uvicorn.error")
 
 
-def handshake_key(scope: Mapping[str, Any]) -> bytes | None:
+def handshake_key(method: str, http_version: str, headers: Sequence[Header]) -> bytes | None:
     """Return the key of a request that is a valid opening handshake (RFC 6455 4.2.1), else `None`."""
-    if scope["method"] != "GET" or scope["http_version"] != "1.1":
+    if method != "GET" or http_version != "1.1":
         return None
-    keys = [value for name, value in scope["headers"] if name == b"sec-websocket-key"]
-    versions = [value for name, value in scope["headers"] if name == b"sec-websocket-version"]
-    if len(keys) != 1 or versions != [b"13"]:
+    asked = sorted([header for header in headers if header[0] in _ASKED])
+    if len(asked) != 2 or asked[1] != _VERSION or asked[0][0] == asked[1][0]:
         return None
-    try:
-        raw = base64.b64decode(keys[0], validate=True)
-    except binascii.Error:
-        return None
-    return keys[0] if len(raw) == _KEY_BYTES else None
+    key = asked[0][1]
+    return key if _KEY.fullmatch(key) else None
 
 
 def _texts_of(header: bytes, scope: Mapping[str, Any]) -> list[str]:
@@ -95,6 +94,8 @@ class WebSocketTransport(asyncio.Protocol):
         """What came after the handshake, while it is not known who will take it."""
         self._gone: asyncio.Event | None = None
         """Made for who waits for the end before it has accepted."""
+        self._answer: bytes | None = None
+        """That the handshake is accepted, not yet written: it leaves with the first frames, or soon."""
         self._denial: list[bytes] = []
         self._deflate: tuple[str, PerMessageDeflate] | None = None
         self._plain: WebSocketsSansIOProtocol | None = None
@@ -130,8 +131,9 @@ class WebSocketTransport(asyncio.Protocol):
             "query_string": query_string,
             "subprotocols": [
                 offered.strip()
-                for offers in _texts_of(b"sec-websocket-protocol", scope)
-                for offered in offers.split(",")
+                for name, offers in scope["headers"]
+                if name == b"sec-websocket-protocol"
+                for offered in offers.decode("latin-1").split(",")
             ],
             "extensions": {"websocket.http.response": {}, EXTENSION: self},
         }
@@ -145,6 +147,7 @@ class WebSocketTransport(asyncio.Protocol):
             log.exception("Exception in ASGI application")
         if self._stage is _Stage.CONNECTING:
             self._respond(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
+        self._say_answer()
         if self._stage is not _Stage.TAKEN or (self._plain is not None and self._plain.close_timer is None):
             self._transport.close()
         self.scope = {}  # it names this object: only the collector would part them
@@ -189,18 +192,26 @@ class WebSocketTransport(asyncio.Protocol):
             raise RuntimeError(f"{kind} does not follow what was sent before")
 
     def _accept(self, subprotocol: str | None, headers: Iterable[Header]) -> None:
-        digest = base64.b64encode(hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest())
+        sha1 = hashlib.sha1(self._key + _GUID, usedforsecurity=False)
+        digest = binascii.b2a_base64(sha1.digest(), newline=False)
         lines = [
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + digest
+            b"Sec-WebSocket-Accept: " + digest,
+            *[name + b": " + value for name, value in self._server.default_headers],
+            *[name + b": " + value for name, value in headers],
         ]
         if subprotocol:
             lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
         if self._deflate is not None:
             lines.append(b"Sec-WebSocket-Extensions: " + self._deflate[0].encode("latin-1"))
-        lines += [name + b": " + value for name, value in (*self._server.default_headers, *headers)]
-        self._transport.write(b"\r\n".join((*lines, b"", b"")))
+        self._answer = b"\r\n".join((*lines, b"", b""))
+        self._loop.call_soon(self._say_answer)
         self._stage = _Stage.OPEN
+
+    def _say_answer(self, frames: bytes = b"") -> None:
+        if self._answer is not None:
+            answer, self._answer = self._answer, None
+            self._transport.write(answer + frames)
 
     def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         """Answer the handshake with an HTTP response, and end."""
@@ -226,14 +237,18 @@ class WebSocketTransport(asyncio.Protocol):
     def _extensions(self) -> Sequence[Extension]:
         return () if self._deflate is None else (self._deflate[1],)
 
-    def attach(self, receiver: Receiver, *, max_waiting: int) -> FramedConnection:
+    def attach(self, receiver: Receiver, *, max_waiting: int, first: bytes = b"") -> FramedConnection:
         """
         Hand the connection over, after `websocket.accept`; the callable may return.
 
-        `max_waiting` is how many bytes may wait to be sent.
+        `max_waiting` is how many bytes may wait to be sent; the frames `first` are sent at once.
         """
         assert self._stage is _Stage.OPEN, "accept comes first; who receives messages goes on receiving them"
         self._stage = _Stage.TAKEN
+        if self._answer is not None:
+            self._say_answer(first)
+        elif first:
+            self._transport.write(first)
         connection = FramedConnection(
             self._transport,
             receiver,
@@ -262,6 +277,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _converse(self) -> None:
         """Let uvicorn's own class move messages from here on."""
+        self._say_answer()
         self._stage = _Stage.TAKEN
         plain = self._plain = WebSocketsSansIOProtocol(
             self._config, self._server, self._app_state, self._loop

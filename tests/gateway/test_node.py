@@ -52,7 +52,7 @@ class FaultyBroker(MemoryBroker):
 class Bench:
     """A node with a clock that the test moves."""
 
-    def __init__(self, rate: Rate | None = None) -> None:
+    def __init__(self, rate: Rate | None = None, linger_s: float = 0) -> None:
         self.clock = ManualClock(NOW)
         self.broker = FaultyBroker()
         ids = iter(range(10**6))
@@ -63,6 +63,7 @@ class Bench:
             new_id=lambda: f"gw-{next(ids)}",
             metrics=Metrics(),
             rate=rate or Rate(1e6, 1e6),
+            linger_s=linger_s,
         )
 
     async def join(self, id: str, *capabilities: str, mode: Mode = Mode.ALL, **claims: Any) -> Member:
@@ -369,6 +370,20 @@ async def test_a_topic_that_everybody_has_left_is_forgotten(bench: Bench) -> Non
     assert bench.node.topics == {}
     assert await bench.broker.topics() == []
     assert await bench.broker.look("ops") is None
+
+
+async def test_who_comes_back_soon_finds_the_topic_as_it_was() -> None:
+    bench = Bench(linger_s=60)
+    await bench.node.start()
+    bench.node.leave(await bench.join("ann", "chat"))
+    await bench.settle()
+    kept = bench.node.topics["ops"]
+
+    back = await bench.join("ann", "chat")
+
+    assert bench.node.topics["ops"] is kept
+    assert [envelope["kind"] for envelope in bench.took(back)] == ["system/welcome", "system/presence"]
+    await bench.node.stop()
 
 
 async def test_many_who_come_and_go_at_once_leave_no_trace(bench: Bench) -> None:

@@ -30,7 +30,11 @@ class AdminAccess:
             Problem: no token or a bad one (401), or a participant's (403).
             BrokerUnavailable: whether the token was revoked cannot be known.
         """
-        token, now, reader = bearer_token(request.headers), self._clock.now(), self._tokens()
+        token, now, reader = (
+            bearer_token(request.headers.getlist("authorization")),
+            self._clock.now(),
+            self._tokens(),
+        )
         if token is None:
             raise Problem(ProblemCode.TOKEN_MISSING, "Bring one admin token in Authorization: Bearer")
         try:

@@ -10,8 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
+from gateway.transport import HttpTransport
 from tests.gateway.transport.uvicorn_server import serving
+
+
+async def no_application(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+async def test_it_begins_with_all_that_uvicorns_own_begins_with() -> None:
+    config = Config(no_application, log_config=None)
+    config.load()
+    theirs, ours = (kind(config, ServerState(), {}) for kind in (HttpToolsProtocol, HttpTransport))
+
+    same = vars(theirs).keys() - {"parser", "transport", "server", "client", "scheme", "scope", "headers"}
+    made = {"pipeline", "connections", "tasks", "server_state"}
+    assert {name: getattr(ours, name) for name in same - made - {"access_log"}} == {
+        name: getattr(theirs, name) for name in same - made - {"access_log"}
+    }
+    assert {name: type(getattr(ours, name)) for name in made} == {
+        name: type(getattr(theirs, name)) for name in made
+    }
+
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 ANSWERED = b"HTTP/1.1 200"
