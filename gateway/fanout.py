@@ -55,6 +55,7 @@ class Fanout:
         "_rest",
         "_seen",
         "is_touched",
+        "looks",
     )
 
     def __init__(
@@ -82,6 +83,8 @@ class Fanout:
         self._offset = 0
         self.is_touched = False
         """Whether its owner knows that something is pending."""
+        self.looks = 0
+        """How often its members are to be looked at: one that was given nothing lately cannot be behind."""
 
     @property
     def is_small(self) -> bool:

@@ -526,14 +526,21 @@ class Node:
             self._expire(now)
         self._turn = (self._turn + 1) % _TURNS
         for held in list(self._holding)[self._turn :: _TURNS]:
-            for member in list(held.topic.members.values()):
-                if member.outbox.is_behind():
-                    self.close(member, CloseCode.SLOW_CONSUMER)
+            if held.fanout.looks:
+                self._look_at(held)
         unsaid, self._unsaid = self._unsaid, []
         for topic, draft in unsaid:
             self.broker.publish(topic, draft)
         for participant in _due(self._holding, now):
             await self.broker.amend(participant, lambda record: record.amendments_at(now), now)
+
+    def _look_at(self, held: Held) -> None:
+        members = list(held.topic.members.values())
+        for member in members:
+            if member.outbox.is_behind():
+                self.close(member, CloseCode.SLOW_CONSUMER)
+        if not any(member.outbox.waiting_bytes for member in members):
+            held.fanout.looks -= 1
 
     def _expire(self, now: float) -> None:
         """Close those whose token has expired, and find out who is next."""
@@ -546,7 +553,11 @@ class Node:
 
 def _due(held: Iterable[Held], now: float) -> list[str]:
     """Participants with a promotion that has expired, each once."""
-    return list(dict.fromkeys(participant for each in held for participant in each.topic.roster.expired(now)))
+    due: dict[str, None] = {}
+    for each in held:
+        if each.topic.roster.has_promotions:
+            due.update(dict.fromkeys(each.topic.roster.expired(now)))
+    return list(due)
 
 
 def _why_not_joined(code: CloseCode) -> GatewayError:

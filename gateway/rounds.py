@@ -12,6 +12,10 @@ _POLLS: Final = 2
 """Turns of the loop until what is owed is paid: the first comes before the loop has polled."""
 
 
+_LOOKS: Final = 2
+"""Looks at the members of a topic after a delivery: at the first a large one may be under way yet."""
+
+
 class Rounds:
     """The fan-outs of a node with something pending, or something owed."""
 
@@ -31,6 +35,7 @@ class Rounds:
         if fanout.is_touched:
             return
         fanout.is_touched = True
+        fanout.looks = _LOOKS
         self._touched.append(fanout)
         if self.reader is None and not self._is_sweep_due:
             self._is_sweep_due = True

@@ -112,6 +112,11 @@ class Roster:
         self._recompute(entry.participant, entry.at)
         return True
 
+    @property
+    def has_promotions(self) -> bool:
+        """Whether anybody here holds one."""
+        return bool(self._promoted)
+
     def expired(self, now: float) -> list[str]:
         """Participants that hold a promotion whose time is over (Unix seconds)."""
         return [
