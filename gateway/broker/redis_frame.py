@@ -49,6 +49,9 @@ class Batch:
     entries: Sequence[Entry]
 
 
+_OWN: Final = 64
+"""Topics of which the last batch said here is remembered until it comes back."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 _entries: Final = msgspec.msgpack.Decoder(list[Entry])
 _record: Final = msgspec.msgpack.Decoder(ConnectionRecord)
@@ -65,6 +68,8 @@ class Seal:
 
     def __init__(self, *keys: bytes) -> None:
         self._keys = tuple(key for key in keys if key)
+        self._own: dict[str, tuple[str, bytes, Batch]] = {}
+        """By topic: the last batch that was signed here and has not come back: epoch, bytes, and itself."""
 
     @property
     def is_signing(self) -> bool:
@@ -83,7 +88,12 @@ class Seal:
         payload, who, nth = _encode(entries), node.encode(), b"%d" % number
         parts = (topic.encode(), epoch.encode(), who, nth, payload)
         seal = _sign(self._keys[0], *parts) if self._keys else b"-"
-        return b" ".join((who, nth, seal, payload))
+        stored = b" ".join((who, nth, seal, payload))
+        if epoch:
+            if len(self._own) >= _OWN:
+                self._own.clear()
+            self._own[topic] = (epoch, stored, Batch(node, number, entries))
+        return stored
 
     def open(self, topic: str, epoch: str, stored: bytes) -> Batch:
         """
@@ -92,6 +102,11 @@ class Seal:
         Raises:
             Forged: the seal is not right, or it is no batch.
         """
+        own = self._own.get(topic)
+        if own is not None and own[0] == epoch and own[1] == stored:
+            # The very bytes that were signed here, in the same life: that is what their seal would say.
+            del self._own[topic]
+            return own[2]
         try:
             node, number, seal, payload = stored.split(b" ", 3)
             parts = (node, number, payload)
@@ -136,14 +151,18 @@ class Meta:
     def of(cls, entries: Sequence[Entry], drafts: Sequence[Draft] = ()) -> Meta:
         """Read it from a batch's entries and the drafts that they come from."""
         judged: dict[str, int] = {}
+        last: Draft | None = None
         for draft in drafts:
+            if last is not None and draft.member is last.member and draft.judged_at >= last.judged_at:
+                continue  # nothing that the one before has not said
+            last = draft
             for subject in draft.subjects:
                 judged[subject] = min(judged.get(subject, draft.judged_at), draft.judged_at)
         parts: list[bytes] = []
         operations = [
             operation
             for index, entry in enumerate(entries)
-            if (operation := _operation(index, entry, parts)) is not None
+            if not isinstance(entry, Relayed) and (operation := _operation(index, entry, parts)) is not None
         ]
         return cls(_encode([list(judged), list(judged.values()), operations]), parts)
 
@@ -174,7 +193,7 @@ def _operation(index: int, entry: Entry, parts: list[bytes]) -> list[Any] | None
         case Gone():
             raise AssertionError("said by `of_gone`, with its condition")
         case Relayed():
-            return None
+            return None  # nearly every one: not asked for
 
 
 def read_record(packed: bytes) -> ConnectionRecord:

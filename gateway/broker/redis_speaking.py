@@ -71,6 +71,7 @@ class Speaking:
         )
         self._node, self._hearer, self._heard = node, hearer, heard
         self._broken, self._unheard = broken, unheard
+        self._loop = asyncio.get_running_loop()  # to ask for it is a system call, too much for each envelope
         self._numbers = itertools.count(1)
         self._lines: dict[str, Line] = {}
         self._awake: dict[str, None] = {}
@@ -81,12 +82,11 @@ class Speaking:
 
     def publish(self, topic: str, draft: Draft) -> None:
         """Queue a draft; what comes of it is told to the hearer."""
-        loop = asyncio.get_running_loop()
-        line, item = self._line(topic), Item(draft.entry, loop.time(), draft)
+        line, item = self._line(topic), Item(draft.entry, self._loop.time(), draft)
         if self._queued >= self._bounds.queued or self._queued_bytes + item.size > self._bounds.queued_bytes:
             self._queued += 1
             self._queued_bytes += item.size
-            loop.call_soon(self._give_up, line, [item], "too much is waiting")
+            self._loop.call_soon(self._give_up, line, [item], "too much is waiting")
         else:
             self._queue(line, item)
 
@@ -193,7 +193,7 @@ class Speaking:
         self._awake[line.topic] = None
         if not self._is_flushing:
             self._is_flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Send the next batch of every topic that has one: once a round of the loop, in one write."""

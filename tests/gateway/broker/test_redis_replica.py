@@ -155,7 +155,9 @@ def test_a_batch_survives_a_trip_over_redis(batch: list[Entry], key: bytes) -> N
     seal = Seal(key)
     stored = seal.close("ops", "e1", "n1", 7, batch)
 
-    assert seal.open("ops", "e1", stored) == Batch("n1", 7, batch)
+    assert seal.open("ops", "e1", stored) == Batch("n1", 7, batch), "known by its bytes"
+    assert seal.open("ops", "e1", stored) == Batch("n1", 7, batch), "by its seal, the second time"
+    assert Seal(key).open("ops", "e1", stored) == Batch("n1", 7, batch), "elsewhere"
     assert seal.open_published("ops", b"e1 41 " + stored) == ("e1", 41, Batch("n1", 7, batch))
 
 
