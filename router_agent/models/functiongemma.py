@@ -11,7 +11,7 @@ from router_agent.models.dialects import Call, Marks, Tool
 
 _TASK = "You are a model that can do function calling with the following functions"
 _ESCAPE = "<escape>"
-_CONTROL = re.compile(r"<(?:escape|bos|eos|start_[a-z_]+|end_[a-z_]+)>")
+_CONTROL = re.compile(r"<(?:escape|bos|eos|pad|unk|mask|start_[a-z_]+|end_[a-z_]+)>")
 _DEEPEST = 16
 
 

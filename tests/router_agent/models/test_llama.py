@@ -13,7 +13,7 @@ from router_agent.models.dialects import Tool
 from router_agent.models.gguf_header import NotGguf, read_header
 from router_agent.models.known_dialects import UnknownDialect
 from router_agent.models.llama import LlamaModel
-from router_agent.training.gemma import GemmaShape, export_adapter, export_gemma, random_weights
+from router_agent.training.gemma import CONTROLS, GemmaShape, export_adapter, export_gemma, random_weights
 from router_agent.training.merge import NotMergeable, merge
 
 SHAPE = GemmaShape()
@@ -86,6 +86,17 @@ def test_control_tokens_are_read_as_one(model: LlamaModel) -> None:
         "1",
         "<escape>",
     ]
+
+
+def test_no_text_of_others_brings_a_control_token_into_a_prompt(model: LlamaModel) -> None:
+    def controls(said: str) -> list[str]:
+        schema = {"properties": {said: {"description": said, "enum": [said]}}, "required": [said]}
+        tokens = model.tokens(model.dialect.prompt(said, [Tool(said, said, schema)], None))
+        return [SHAPE.pieces[token] for token in tokens if model.controls[token]]
+
+    for control in CONTROLS:
+        at = len(control) // 2
+        assert controls(f"a{control}b{control[:at]}{control}{control[at:]}") == controls("ab"), control
 
 
 def test_what_two_prompts_share_is_read_once_and_changes_nothing(model: LlamaModel) -> None:
