@@ -51,4 +51,4 @@ async def test_memory_is_bounded_the_slow_are_closed_and_the_others_wait_for_nob
     assert COUNT * SIZE * SLOW > 5 * MOST_MORE, "else keeping everything would pass"
     assert most - before < MOST_MORE
     assert sorted(closed) == [(f"slow-{n}", 4413) for n in range(SLOW)]
-    assert worst < 5, "somebody waited for the slow"
+    assert worst < 9, "somebody waited for the slow, who have ten seconds"

@@ -75,4 +75,4 @@ async def test_hundreds_who_join_at_once_are_all_welcomed_and_each_is_told_once(
 
     assert sorted(joined) == sorted(f"p{n}" for n in range(JOINS))
     assert welcomes == ["system/welcome"] * JOINS
-    assert took < 20, "`make bench` has the figure for a thousand on a quiet machine"
+    assert took < 40, "`make bench` has the figure for a thousand on a quiet machine"
