@@ -161,7 +161,7 @@ ANY_JSON = st.recursive(
 
 
 @pytest.mark.parametrize("dialect", [FunctionGemma(), Hermes()])
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(schema=st.dictionaries(st.sampled_from(KEYWORDS), ANY_JSON))
 def test_whatever_a_stranger_calls_a_schema_is_answered_or_refused(
     dialect: Dialect, schema: dict[str, Any]
