@@ -160,6 +160,7 @@ class RedisBroker:
         await self._shards.close()
 
     async def _leave(self) -> None:
+        self._listening.is_going = True
         await asyncio.gather(*(self.exit(topic) for topic in list(self._heard)), return_exceptions=True)
         if not self._listening.leaving:
             with suppress(BrokerUnavailable):

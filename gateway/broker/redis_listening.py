@@ -88,6 +88,8 @@ class Listening:
         self._gates: dict[str, _Gate] = {}
         self.leaving: dict[str, int] = {}
         """Topics that this node hears no more but may still hold a lease on: how often to leave them."""
+        self.is_going = False
+        """Whether this node is going away; what it entered now, nobody would leave."""
         self.forged = 0
         """Messages dropped because no node of this gateway can have sent them."""
         self.speaking: Speaking
@@ -101,6 +103,8 @@ class Listening:
             if topic in self.leaving:
                 await self._leave(topic)
                 self.leaving.pop(topic, None)
+            if self.is_going:
+                raise BrokerUnavailable("this node is going away")
             replica = self._heard[topic] = Replica(topic)
             self._by_channel[self._keys.channel(topic).encode()] = replica
             try:
