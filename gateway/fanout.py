@@ -5,9 +5,9 @@ Everybody's envelopes are joined once and the same bytes are written to each
 member. What only one is to hear (its welcome, a refusal, what a Directed member
 is named in) goes into that member's own join, in its place.
 
-A small topic is flushed at the end of a read. Then who was read is owed its own
-copy for a round: on a busy node the answer comes meanwhile, and both leave in
-one write.
+A small topic is flushed at the end of a read. Who was read is owed its own copy
+for a moment: the answer comes meanwhile, and both leave in one write. Where none
+has come, the next copies leave at once.
 """
 
 from __future__ import annotations
@@ -32,8 +32,13 @@ receivers: what comes meanwhile saves a write to each. Never a timer: a millisec
 loops to a fifth."""
 _MOST_OWED_BYTES: Final = 1 << 13
 """A larger batch is owed to nobody: to join it to what comes next costs more than a write."""
+_MOST_PROMPT: Final = 63
+"""Copies that leave at once after one that waited for nothing: one, then three, seven, at last so many."""
 _SLICE: Final = 160
 """Members written to in one round; then other topics have their turn: about half a millisecond."""
+
+
+_NOTHING: Final[tuple[Member | None, bytes, Sequence[bytes]]] = (None, b"", ())
 
 
 class Fanout:
@@ -42,29 +47,34 @@ class Fanout:
     __slots__ = (
         "_begun",
         "_bytes",
-        "_call_soon",
         "_delivered",
         "_envelopes",
         "_frames",
         "_hops",
         "_is_due",
+        "_is_overdue",
         "_offset",
         "_owed",
         "_private",
+        "_prompt",
         "_receivers",
         "_rest",
         "_seen",
-        "is_touched",
+        "_spell",
+        "_turn",
         "looks",
     )
 
     def __init__(
         self,
-        call_soon: Callable[[Callable[[], None]], object],
+        turn: Callable[[Callable[[], None]], object],
         delivered: Callable[[int, int], None],
     ) -> None:
-        """`delivered` is told how much everybody was given: envelopes and their bytes."""
-        self._call_soon, self._delivered = call_soon, delivered
+        """
+        `turn` calls what it is given in the next round of the loop; `delivered` is told how
+        much everybody was given: envelopes and their bytes.
+        """
+        self._turn, self._delivered = turn, delivered
         self._receivers: Sequence[Member] = ()
         self._envelopes: list[bytes] = []
         self._frames: list[bytes] = []
@@ -74,15 +84,16 @@ class Fanout:
         """For one member alone: after how many of everybody's envelopes, and what."""
         self._begun: dict[Member, int] = {}
         """Who is new: after how many of everybody's envelopes it begins to hear them."""
-        self._owed: dict[Member, tuple[bytes, Sequence[bytes]]] = {}
+        self._owed = _NOTHING
         """Who was read last, and what has gone to the others since."""
+        self._is_overdue = False
+        self._spell = self._prompt = 0
+        """Copies that leave at once since one has waited for nothing: of so many, how many are left."""
         self._is_due = False
         self._hops = self._seen = 0
         self._rest: tuple[Sequence[Member], bytes, Sequence[bytes]] | None = None
         """A large flush that is under way, and up to whom it has come."""
         self._offset = 0
-        self.is_touched = False
-        """Whether its owner knows that something is pending."""
         self.looks = 0
         """How often its members are to be looked at: one that was given nothing lately cannot be behind."""
 
@@ -148,16 +159,16 @@ class Fanout:
             return
         self._is_due = True
         self._hops = self._seen = 0
-        self._call_soon(self._hop)
+        self._turn(self._hop)
 
     def _hop(self) -> None:
         pending = len(self._envelopes)
         if self._rest is not None:
-            self._call_soon(self._hop)  # the flush before has its turns yet
+            self._turn(self._hop)  # the flush before has its turns yet
         elif pending != self._seen and not self.is_small and self._hops < self._most_hops:
             self._seen = pending
             self._hops += 1
-            self._call_soon(self._hop)
+            self._turn(self._hop)
         else:
             self._is_due = False
             self.flush(in_slices=True)
@@ -166,26 +177,45 @@ class Fanout:
         """
         Write what is pending, but owe `reader`, who was just read, its copy.
 
-        Return whether anything is owed: to be paid soon.
+        Return whether anything is owed: `pay_overdue` is to be called from time to time.
         """
         if self._private or self._rest is not None or not self._frames or self._bytes > _MOST_OWED_BYTES:
             self.flush()
             return False
+        if self._prompt:
+            self._prompt -= 1
+            self.flush()
+            return False
         frames, envelopes = self._take()
+        (creditor, before, earlier), self._owed = self._owed, _NOTHING
+        if creditor is not reader:
+            self._is_overdue = False
         for member in self._receivers:
-            owed = self._owed.pop(member, None) if self._owed else None
-            mine = (frames, envelopes) if owed is None else (owed[0] + frames, [*owed[1], *envelopes])
-            if member is reader:
-                self._owed[member] = mine
+            mine: tuple[bytes, Sequence[bytes]] = (frames, envelopes)
+            if member is creditor:
+                mine = (before + frames, [*earlier, *envelopes])
+                self._spell = 0
+            if member is reader and len(mine[0]) <= _MOST_OWED_BYTES:
+                self._owed = (member, *mine)
             else:
                 member.outbox.send(*mine)
-        return bool(self._owed)
+        return self._owed is not _NOTHING
 
-    def pay(self) -> None:
-        """Write what is owed."""
-        owed, self._owed = self._owed, {}
-        for member, (frames, envelopes) in owed.items():
-            member.outbox.send(frames, envelopes)
+    def pay_overdue(self) -> bool:
+        """Pay what was owed already when this was asked before; return whether anything is owed still."""
+        if self._owed is _NOTHING:
+            return False
+        if not self._is_overdue:
+            self._is_overdue = True
+            return True
+        self._pay()
+        self._spell = self._prompt = min(2 * self._spell + 1, _MOST_PROMPT)
+        return False
+
+    def _pay(self) -> None:
+        (creditor, frames, envelopes), self._owed = self._owed, _NOTHING
+        if creditor is not None:
+            creditor.outbox.send(frames, envelopes)
 
     def _take(self) -> tuple[bytes, Sequence[bytes]]:
         """Begin anew; return everybody's frames and the envelopes in them."""
@@ -196,8 +226,8 @@ class Fanout:
 
     def flush(self, *, in_slices: bool = False) -> None:
         """Write what is owed and pending; with `in_slices` a large topic takes several rounds."""
-        if self._owed:
-            self.pay()
+        if self._owed is not _NOTHING:
+            self._pay()
         if self._rest is not None:
             self._write_rest()
         private = self._private
@@ -232,7 +262,7 @@ class Fanout:
         if self._offset >= len(receivers):
             self._rest = None
         else:
-            self._call_soon(self._write_slice)
+            self._turn(self._write_slice)
         for member in receivers[start : start + _SLICE]:
             member.outbox.send(frames, envelopes)
 

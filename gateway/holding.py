@@ -35,16 +35,18 @@ class Holding:
     def __init__(
         self,
         broker: Broker,
+        turn: Callable[[Callable[[], None]], None],
         entered: Callable[[Held], None],
         delivered: Callable[[int, int], None],
         linger_s: float,
     ) -> None:
         """
-        `entered` is told of each topic that is heard from now on, `delivered` how much was
-        put into outboxes: envelopes and bytes. For `linger_s` seconds after its last one has
-        gone a topic is heard on: who comes back finds it as it was.
+        `turn` calls what a fan-out has to do in its next turn; `entered` is told of each topic
+        that is heard from now on, `delivered` how much was put into outboxes: envelopes and bytes.
+        For `linger_s` seconds after its last one has gone a topic is heard on: who comes back
+        finds it as it was.
         """
-        self._broker, self._entered, self._delivered = broker, entered, delivered
+        self._broker, self._turn, self._entered, self._delivered = broker, turn, entered, delivered
         self._held: dict[str, Held] = {}
         self.find: Callable[[str], Held | None] = self._held.get
         """Return a topic, if it is heard. The dictionary's own method: asked for each envelope, twice."""
@@ -77,7 +79,7 @@ class Holding:
                 raise BrokerUnavailable("this node is going away")
             held = self._held.get(topic)
             if held is None:
-                fanout = Fanout(asyncio.get_running_loop().call_soon, self._delivered)
+                fanout = Fanout(self._turn, self._delivered)
                 held = self._held[topic] = Held(Topic(topic, await self._broker.enter(topic)), fanout)
                 self._entered(held)
             held.holders += 1

@@ -136,10 +136,10 @@ class Node:
         self._max_topic_connections = max_topic_connections
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
-        self._holding = Holding(broker, self._disown, metrics.delivered, linger_s)
+        self._rounds = Rounds()
+        self._holding = Holding(broker, self._rounds.turn, self._disown, metrics.delivered, linger_s)
         self._homes: dict[str, Held] = {}
         """By connection."""
-        self._rounds = Rounds()
         self._now = self._monotonic = 0.0
         """The clocks, as they stood when what is being read began: it came together."""
         self._joining: dict[str, asyncio.Future[None]] = {}
@@ -480,8 +480,7 @@ class Node:
                     fanout.deliver(effect.data, effect.receivers)
                 if effect.also:
                     fanout.deliver_also(effect.data, effect.also)
-                if not fanout.is_touched:
-                    self._rounds.touch(fanout)
+                self._rounds.touch(fanout)
             case Welcome():
                 fanout.tell(effect.data, effect.member)
                 self._rounds.touch(fanout)

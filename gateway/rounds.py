@@ -1,80 +1,105 @@
-"""When pending deliveries are written: after the read that led to them, or soon."""
+"""When pending deliveries are written: at the end of the round of the loop that led to them, or soon."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core import Member
 from gateway.fanout import Fanout
 
-_POLLS: Final = 2
-"""Turns of the loop until what is owed is paid: the first comes before the loop has polled."""
-
-
+_OWED_S: Final = 0.001
+"""What is owed is paid after once to twice so long, if nothing has come for it to leave with."""
+_READS_ALONE: Final = 16
+"""Reads that are answered at once after one that was the only one of its round."""
 _LOOKS: Final = 2
 """Looks at the members of a topic after a delivery: at the first a large one may be under way yet."""
 
 
 class Rounds:
-    """The fan-outs of a node with something pending, or something owed."""
+    """
+    The fan-outs of a node with something pending, or something owed.
 
-    __slots__ = ("_is_sweep_due", "_owing", "_touched", "reader")
+    On a busy node one poll brings many reads. They are all taken before the
+    first is answered: receivers then sleep through fewer writes, and each wakes
+    once. On a node at rest a read is answered when it is done.
+    """
+
+    __slots__ = ("_alone", "_is_sweep_due", "_owing", "_reads", "_touched", "reader")
 
     def __init__(self) -> None:
         self.reader: Member | None = None
         """Whose read is being taken; deliveries wait for its end."""
-        self._touched: list[Fanout] = []
-        """Those with something pending that nobody has scheduled."""
-        self._owing: list[Fanout] = []
+        self._touched: dict[Fanout, Member | None] = {}
+        """Those with something pending that nobody has scheduled, and who alone was read for it."""
+        self._owing: dict[Fanout, None] = {}
         """Those that owe somebody its copy of what it sent."""
         self._is_sweep_due = False
+        self._reads = self._alone = 0
 
     def touch(self, fanout: Fanout) -> None:
         """See to it that what is pending there leaves."""
-        if fanout.is_touched:
-            return
-        fanout.is_touched = True
         fanout.looks = _LOOKS
-        self._touched.append(fanout)
-        if self.reader is None and not self._is_sweep_due:
-            self._is_sweep_due = True
-            asyncio.get_running_loop().call_soon(self._sweep)
+        reader = self.reader
+        if self._touched.setdefault(fanout, reader) is not reader:
+            self._touched[fanout] = None
+        if reader is None:
+            self._sweep_soon()
 
     def settle(self, fanout: Fanout) -> None:
         """Deliver now what is pending in a small topic: a welcome leaves with the handshake's answer."""
-        if fanout.is_touched and fanout.is_small and self.reader is None:
-            fanout.is_touched = False
-            self._touched.remove(fanout)
+        if fanout in self._touched and fanout.is_small and self.reader is None:
+            del self._touched[fanout]
             fanout.flush()
 
     def read_done(self) -> None:
         """Everything that came together has been taken: deliver what it led to."""
-        reader, self.reader = self.reader, None
-        if self._touched:
-            self._sweep(reader)
-
-    def _sweep(self, reader: Member | None = None) -> None:
-        """Write to small topics now, to who was read a little later, and to large ones when no more comes."""
-        self._is_sweep_due = False
+        self.reader = None
         if not self._touched:
             return
-        touched, self._touched = self._touched, []
-        for fanout in touched:
-            fanout.is_touched = False
+        self._reads += 1
+        if self._alone:
+            self._alone -= 1
+            self.sweep()
+        else:
+            self._sweep_soon()
+
+    def turn(self, work: Callable[[], None]) -> None:
+        """Call `work` in the next round of the loop, behind what is pending in small topics."""
+        asyncio.get_running_loop().call_soon(self._take_turn, work)
+
+    def _take_turn(self, work: Callable[[], None]) -> None:
+        if self._touched:
+            self.sweep()
+        work()
+
+    def _sweep_soon(self) -> None:
+        if not self._is_sweep_due:
+            self._is_sweep_due = True
+            asyncio.get_running_loop().call_soon(self._sweep_round)
+
+    def _sweep_round(self) -> None:
+        self._is_sweep_due = False
+        if self._reads == 1:
+            self._alone = _READS_ALONE
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Write to small topics now, to who was read a little later, and to large ones when no more comes."""
+        self._reads = 0
+        touched, self._touched = self._touched, {}
+        for fanout, reader in touched.items():
             if not fanout.is_small:
                 fanout.schedule()
             elif reader is None:
                 fanout.flush()
             elif fanout.flush_but(reader):
-                self._owing.append(fanout)
-                if len(self._owing) == 1:
-                    self._pay(_POLLS)
+                if not self._owing:
+                    asyncio.get_running_loop().call_later(_OWED_S, self._pay)
+                self._owing[fanout] = None
 
-    def _pay(self, polls: int) -> None:
-        if polls:
-            asyncio.get_running_loop().call_soon(self._pay, polls - 1)
-            return
-        owing, self._owing = self._owing, []
-        for fanout in owing:
-            fanout.pay()
+    def _pay(self) -> None:
+        self._owing = {fanout: None for fanout in self._owing if fanout.pay_overdue()}
+        if self._owing:
+            asyncio.get_running_loop().call_later(_OWED_S, self._pay)

@@ -128,7 +128,7 @@ def test_each_member_hears_what_it_should_in_order_and_once(
                 case "flush but", int(whom):
                     fanout.flush_but(everybody[whom])
                 case "pay", _:
-                    fanout.pay()
+                    fanout.pay_overdue()
                 case "schedule", _:
                     fanout.schedule()
                 case "round", _:
@@ -182,8 +182,47 @@ def test_who_was_read_hears_its_own_message_and_the_answer_in_one_write() -> Non
     assert fanout.flush_but(bob)
     assert [envelopes for _, envelopes in ear(ann).writes] == [[b"question", b"answer"]]
 
-    fanout.pay()
+    assert fanout.pay_overdue()
+    assert not fanout.pay_overdue()
     assert ear(bob).heard == [b"question", b"answer"]
+
+
+def test_after_a_copy_that_waited_for_nothing_the_next_leave_at_once() -> None:
+    ann, bob = both = members(2)
+    fanout = Fanout(Rounds().call_soon, uncounted)
+
+    def says(who: Member) -> bool:
+        fanout.deliver(b"more", both)
+        return fanout.flush_but(who)
+
+    def is_owed_in_vain() -> bool:
+        return says(ann) and fanout.pay_overdue() and not fanout.pay_overdue()
+
+    for prompt in (1, 3, 7):
+        assert is_owed_in_vain()
+        assert [says(ann) for _ in range(prompt)] == [False] * prompt
+    assert says(ann)  # and this time an answer comes
+    says(bob)
+    says(ann)
+    assert fanout.pay_overdue()
+    assert not fanout.pay_overdue()
+    assert [says(ann), says(ann)] == [False, True]
+    fanout.flush()
+
+    assert ear(ann).heard == ear(bob).heard
+
+
+def test_who_goes_on_without_an_answer_is_owed_no_more_than_a_batch() -> None:
+    ann, bob = both = members(2)
+    fanout = Fanout(Rounds().call_soon, uncounted)
+    for number in range(100):
+        fanout.deliver(b"%03d" % number + b"x" * 997, both)
+        fanout.flush_but(ann)
+        assert len(ear(bob).heard) - len(ear(ann).heard) <= 8
+    fanout.flush()
+
+    assert ear(ann).heard == ear(bob).heard
+    assert len(ear(ann).writes) < 20
 
 
 def test_nobody_is_owed_what_is_large() -> None:

@@ -72,7 +72,7 @@ class Bench:
 
     def took(self, member: Member) -> list[JsonObject]:
         """Let everything pending go out, and return what this member received since the last time."""
-        self.node.read_done()
+        self.node._rounds.sweep()
         return outbox(member).take()
 
     async def settle(self) -> None:
