@@ -11,6 +11,8 @@ from gateway.fanout import Fanout
 
 _OWED_S: Final = 0.001
 """What is owed is paid after once to twice so long, if nothing has come for it to leave with."""
+_POLLS: Final = 3
+"""Rounds in which the loop polls on for an answer: one that comes at once need not wake it."""
 _READS_ALONE: Final = 16
 """Reads that are answered at once after one that was the only one of its round."""
 _LOOKS: Final = 2
@@ -26,7 +28,7 @@ class Rounds:
     once. On a node at rest a read is answered when it is done.
     """
 
-    __slots__ = ("_alone", "_is_sweep_due", "_owing", "_reads", "_touched", "reader")
+    __slots__ = ("_alone", "_is_sweep_due", "_owing", "_polls", "_reads", "_touched", "reader")
 
     def __init__(self) -> None:
         self.reader: Member | None = None
@@ -36,7 +38,7 @@ class Rounds:
         self._owing: dict[Fanout, None] = {}
         """Those that owe somebody its copy of what it sent."""
         self._is_sweep_due = False
-        self._reads = self._alone = 0
+        self._reads = self._alone = self._polls = 0
 
     def touch(self, fanout: Fanout) -> None:
         """See to it that what is pending there leaves."""
@@ -95,9 +97,20 @@ class Rounds:
             elif reader is None:
                 fanout.flush()
             elif fanout.flush_but(reader):
-                if not self._owing:
-                    asyncio.get_running_loop().call_later(_OWED_S, self._pay)
-                self._owing[fanout] = None
+                self._owe(fanout)
+
+    def _owe(self, fanout: Fanout) -> None:
+        if not self._owing:
+            asyncio.get_running_loop().call_later(_OWED_S, self._pay)
+        self._owing[fanout] = None
+        if not self._polls:
+            asyncio.get_running_loop().call_soon(self._poll)
+        self._polls = _POLLS
+
+    def _poll(self) -> None:
+        self._polls -= 1
+        if self._polls:
+            asyncio.get_running_loop().call_soon(self._poll)
 
     def _pay(self) -> None:
         self._owing = {fanout: None for fanout in self._owing if fanout.pay_overdue()}

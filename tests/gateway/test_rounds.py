@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gateway.core import Member
 from gateway.fanout import SMALL, Fanout
-from gateway.rounds import _READS_ALONE, Rounds
+from gateway.rounds import _POLLS, _READS_ALONE, Rounds
 from tests.gateway.seats import RecordingOutbox, outbox, seat
 
 
@@ -106,6 +106,19 @@ async def test_a_large_topic_is_read_once_more_before_it_is_written_to() -> None
         await listening.has_come.wait()
 
     assert large.heard == [[b"1"]] * (SMALL + 1)
+
+
+async def test_the_loop_polls_on_for_an_answer_and_comes_to_rest() -> None:
+    rounds = Rounds()
+    topic = Topic(rounds)
+    topic.is_read(topic.members[0], b"1")
+    await asyncio.sleep(0)
+    assert rounds._polls == _POLLS
+
+    for _ in range(_POLLS):
+        await asyncio.sleep(0)
+
+    assert not rounds._polls
 
 
 async def test_who_gets_no_answer_hears_its_own_all_the_same() -> None:
