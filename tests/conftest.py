@@ -15,6 +15,7 @@ from tests.descriptors import DescriptorGuard
 from tests.redis_server import RedisServer, running_redis
 
 # One profile for everybody: the machine that runs this may be slow, and a slow example is no bug.
+# Where CI is set Hypothesis' own profile for that is its parent: the same examples are drawn each time.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
