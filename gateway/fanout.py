@@ -62,7 +62,7 @@ class Fanout:
         "_seen",
         "_spell",
         "_turn",
-        "looks",
+        "was_given",
     )
 
     def __init__(
@@ -94,8 +94,13 @@ class Fanout:
         self._rest: tuple[Sequence[Member], bytes, Sequence[bytes]] | None = None
         """A large flush that is under way, and up to whom it has come."""
         self._offset = 0
-        self.looks = 0
-        """How often its members are to be looked at: one that was given nothing lately cannot be behind."""
+        self.was_given = False
+        """Whether its members may have something waiting: set by its owner, as long as it is not sure."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is pending, owed or under way."""
+        return self._owed is _NOTHING and not (self._frames or self._private or self._rest)
 
     @property
     def is_small(self) -> bool:

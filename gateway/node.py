@@ -525,7 +525,7 @@ class Node:
             self._expire(now)
         self._turn = (self._turn + 1) % _TURNS
         for held in list(self._holding)[self._turn :: _TURNS]:
-            if held.fanout.looks:
+            if held.fanout.was_given:
                 self._look_at(held)
         unsaid, self._unsaid = self._unsaid, []
         for topic, draft in unsaid:
@@ -534,12 +534,12 @@ class Node:
             await self.broker.amend(participant, lambda record: record.amendments_at(now), now)
 
     def _look_at(self, held: Held) -> None:
-        members = list(held.topic.members.values())
-        for member in members:
+        """Close who is behind; once nobody has anything waiting, nobody is asked until there is more."""
+        waiting = [member for member in held.topic.members.values() if member.outbox.waiting_bytes]
+        held.fanout.was_given = bool(waiting) or not held.fanout.is_idle
+        for member in waiting:
             if member.outbox.is_behind():
                 self.close(member, CloseCode.SLOW_CONSUMER)
-        if not any(member.outbox.waiting_bytes for member in members):
-            held.fanout.looks -= 1
 
     def _expire(self, now: float) -> None:
         """Close those whose token has expired, and find out who is next."""

@@ -15,8 +15,6 @@ _POLLS: Final = 3
 """Rounds in which the loop polls on for an answer: one that comes at once need not wake it."""
 _READS_ALONE: Final = 16
 """Reads that are answered at once after one that was the only one of its round."""
-_LOOKS: Final = 2
-"""Looks at the members of a topic after a delivery: at the first a large one may be under way yet."""
 
 
 class Rounds:
@@ -42,7 +40,7 @@ class Rounds:
 
     def touch(self, fanout: Fanout) -> None:
         """See to it that what is pending there leaves."""
-        fanout.looks = _LOOKS
+        fanout.was_given = True
         reader = self.reader
         if self._touched.setdefault(fanout, reader) is not reader:
             self._touched[fanout] = None

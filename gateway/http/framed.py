@@ -77,7 +77,7 @@ class FramedOutbox:
         connection.close(int(code), CLOSE_REASONS[code].reason)
 
     def is_behind(self) -> bool:
-        if self._connection is None or not self._connection.has_waiting:
+        if self._connection is None:
             return False
         now = self._monotonic()
         since = self._connection.waiting_since(now)

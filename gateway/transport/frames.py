@@ -182,20 +182,15 @@ class FramedConnection(asyncio.Protocol):
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-        return self._held_bytes + self._transport.get_write_buffer_size()
-
-    @property
-    def has_waiting(self) -> bool:
-        """Whether something has not left; asked of everybody from time to time."""
-        if self._held_bytes or self._transport.get_write_buffer_size():
-            return True
-        self._stalled = None
-        return False
+        """Bytes that the kernel has not taken yet; asked of everybody from time to time."""
+        waiting = self._held_bytes + self._transport.get_write_buffer_size()
+        if not waiting:
+            self._stalled = None
+        return waiting
 
     def waiting_since(self, now: float) -> float | None:
         """Since when nothing at all has left, although something waits; asked from time to time."""
-        if not self.has_waiting:
+        if not self.waiting_bytes:
             return None
         buffered = self._transport.get_write_buffer_size()
         if self._stalled is None or self._stalled[0] != buffered:

@@ -34,10 +34,6 @@ class Connection:
     def drop_waiting(self) -> None:
         self.told.append("drop")
 
-    @property
-    def has_waiting(self) -> bool:
-        return self.since is not None
-
     def waiting_since(self, now: float) -> float | None:
         return None if self.since is None else now - self.since
 
