@@ -300,7 +300,6 @@ class Node:
             for _ in range(_JOIN_ATTEMPTS):
                 try:
                     await self._try_to_join(member, admission.standing)
-                    self._rounds.settle(held.fanout)
                     await self.broker.remember(claims.id, record.base, record.at)
                     return member
                 except _JudgedAnew:

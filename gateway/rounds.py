@@ -47,12 +47,6 @@ class Rounds:
         if reader is None:
             self._sweep_soon()
 
-    def settle(self, fanout: Fanout) -> None:
-        """Deliver now what is pending in a small topic: a welcome leaves with the handshake's answer."""
-        if fanout in self._touched and fanout.is_small and self.reader is None:
-            del self._touched[fanout]
-            fanout.flush()
-
     def read_done(self) -> None:
         """Everything that came together has been taken: deliver what it led to."""
         self.reader = None

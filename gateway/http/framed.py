@@ -31,15 +31,10 @@ class FramedOutbox:
         self._before: bytes = b""
         """Its welcome, and what comes between that and being attached."""
 
-    def take_waiting(self) -> bytes:
-        """Return the frames that wait for the connection, for whoever makes it to send."""
-        before, self._before = self._before, b""
-        return before
-
     def attached(self, connection: FramedConnection) -> None:
         """From here on there is a connection to write to."""
         self._connection = connection
-        before = self.take_waiting()
+        before, self._before = self._before, b""
         if before:
             connection.write(before)
         if self._code is not None:

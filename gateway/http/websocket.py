@@ -201,8 +201,7 @@ class WebSocketDoor:
             return False
 
         seat = Seat(self._node, member, self, used)
-        first = outbox.take_waiting()
-        outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes, first=first))
+        outbox.attached(transport.attach(seat, max_waiting=self._limits.max_bytes))
         return True
 
     async def _join(

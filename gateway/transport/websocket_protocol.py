@@ -94,8 +94,6 @@ class WebSocketTransport(asyncio.Protocol):
         """What came after the handshake, while it is not known who will take it."""
         self._gone: asyncio.Event | None = None
         """Made for who waits for the end before it has accepted."""
-        self._answer: bytes | None = None
-        """That the handshake is accepted, not yet written: it leaves with the first frames, or soon."""
         self._denial: list[bytes] = []
         self._deflate: tuple[str, PerMessageDeflate] | None = None
         self._plain: WebSocketsSansIOProtocol | None = None
@@ -147,7 +145,6 @@ class WebSocketTransport(asyncio.Protocol):
             log.exception("Exception in ASGI application")
         if self._stage is _Stage.CONNECTING:
             self._respond(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
-        self._say_answer()
         if self._stage is not _Stage.TAKEN or (self._plain is not None and self._plain.close_timer is None):
             self._transport.close()
         self.scope = {}  # it names this object: only the collector would part them
@@ -204,14 +201,8 @@ class WebSocketTransport(asyncio.Protocol):
             lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
         if self._deflate is not None:
             lines.append(b"Sec-WebSocket-Extensions: " + self._deflate[0].encode("latin-1"))
-        self._answer = b"\r\n".join((*lines, b"", b""))
-        self._loop.call_soon(self._say_answer)
+        self._transport.write(b"\r\n".join((*lines, b"", b"")))
         self._stage = _Stage.OPEN
-
-    def _say_answer(self, frames: bytes = b"") -> None:
-        if self._answer is not None:
-            answer, self._answer = self._answer, None
-            self._transport.write(answer + frames)
 
     def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         """Answer the handshake with an HTTP response, and end."""
@@ -237,18 +228,14 @@ class WebSocketTransport(asyncio.Protocol):
     def _extensions(self) -> Sequence[Extension]:
         return () if self._deflate is None else (self._deflate[1],)
 
-    def attach(self, receiver: Receiver, *, max_waiting: int, first: bytes = b"") -> FramedConnection:
+    def attach(self, receiver: Receiver, *, max_waiting: int) -> FramedConnection:
         """
         Hand the connection over, after `websocket.accept`; the callable may return.
 
-        `max_waiting` is how many bytes may wait to be sent; the frames `first` are sent at once.
+        `max_waiting` is how many bytes may wait to be sent.
         """
         assert self._stage is _Stage.OPEN, "accept comes first; who receives messages goes on receiving them"
         self._stage = _Stage.TAKEN
-        if self._answer is not None:
-            self._say_answer(first)
-        elif first:
-            self._transport.write(first)
         connection = FramedConnection(
             self._transport,
             receiver,
@@ -277,7 +264,6 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _converse(self) -> None:
         """Let uvicorn's own class move messages from here on."""
-        self._say_answer()
         self._stage = _Stage.TAKEN
         plain = self._plain = WebSocketsSansIOProtocol(
             self._config, self._server, self._app_state, self._loop
