@@ -49,6 +49,11 @@ class BatchedEncoder(Encoder):
     def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
         return self._answered(intent, partial(self._encoder.read, intent, tools))
 
+    def prepare(self, tools: Iterable[Tool]) -> None:
+        """Have tools prepared, and wait for it: for who measures."""
+        pages = [tool.page for tool in tools]
+        self._workers.submit(partial(self._encoder.prepare, pages)).result()
+
     def meet(self, tools: Iterable[Tool]) -> None:
         """Have tools prepared one by one where no intent waits; in place of those that were to be."""
         with self._lock:

@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 from router_agent.cases import Case, Expected
-from router_agent.core import Call, Catalogue, Encoder, Gate, Intent, Logistic, Monolithic, Tool, fit, select
+from router_agent.core import (
+    BY_READING,
+    BY_WORDS,
+    SHRINK,
+    Call,
+    Catalogue,
+    Encoder,
+    Gate,
+    Intent,
+    Logistic,
+    Monolithic,
+    Tool,
+    fit,
+    fit_choice,
+    select,
+)
 from router_agent.scoring import is_right
 
 KEPT = 0.95
 """The share of requests that want a tool and are to pass the gate."""
 MOST_IN_VIEW = 8
+MANY_IN_VIEW = 150
+COMPARED = 8
+"""Tools of a view that are filled and compared: more than a route looks at, to learn more from."""
+
+_NEAR = slice(1, 10)
+"""The likest tools of all that were drawn; the first is left out, for it may do the same in other words."""
 
 _FLAT = Gate(Logistic({}, 0.0), Logistic({}, 0.0), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The calls that were considered with some tools in view; `expected`: what is right of them."""
+
+    calls: Sequence[Call]
+    expected: Expected | None
+    is_crowded: bool
+
+    def is_hit(self, call: Call) -> bool:
+        return self.expected is not None and call.tool.name == self.expected.name
+
+    def is_whole(self, call: Call) -> bool:
+        return self.expected is not None and not call.missing and is_right(call, self.expected)
 
 
 def calibrate(
@@ -26,59 +63,95 @@ def calibrate(
     """
     Fit a gate to cases; the same cases and seed give the same gate.
 
-    Every case with one expected call is routed twice: with its tool among a few
-    others, and among others alone, half of which look like it. A case that expects none counts
-    as it is. The floor is where 95 % of what wants a tool passes.
+    Every case with one expected call is routed with its tool among a few others, and among others
+    alone, of which half look like it; every third among many as well. A case that expects none
+    counts as it is. With an encoder, what chooses among the tools of a short list is fitted first; then,
+    of what it chooses in the small views, how probable it is to be wanted and right. The floor is where 95 %
+    of what wants a tool passes.
     """
     chance = Random(seed)  # noqa: S311 - the same cases and seed are to give the same gate
-    strategy = Monolithic(_FLAT, encoder)
-    wanted: list[tuple[Mapping[str, float], bool]] = []
-    right: list[tuple[Mapping[str, float], bool]] = []
-    kept = list(cases)
-    pool = list(dict.fromkeys(tool for case in kept for tool in case.catalogue))
-    for case in kept:
-        if case.expected is None or len(case.expected) > 1:
-            continue
-        intent = Intent.of(case.intent, case.today)
-        expected = case.expected[0] if case.expected else None
-        for view in _views(case, expected, intent, pool, chance):
-            best = strategy.plan(intent, view).best
-            if best is None:
-                continue
-            hit = expected is not None and best.tool.name == expected.name
-            wanted.append((best.features, hit))
-            if expected is not None and expected.arguments is not None:
-                right.append((best.features, hit and _complete(best, expected)))
-        if progress is not None:
-            progress()
-    is_wanted, is_right_ = fit(wanted), fit(right)
+    return _fitted(list(_seen(list(cases), encoder, chance, progress)), reads=encoder is not None)
+
+
+def _fitted(seen: Sequence[_Seen], *, reads: bool) -> Gate:
+    lists = [
+        ([call.features for call in one.calls], hits[0])
+        for one in seen
+        if (hits := [number for number, call in enumerate(one.calls) if one.is_hit(call)])
+        and len(one.calls) > 1
+    ]
+    choice = fit_choice(lists) if reads else _FLAT.choice
+    chooser = replace(_FLAT, choice=choice)
+    chosen = [
+        (one, max(one.calls, key=lambda call: chooser.merit(call.features)))
+        for one in seen
+        if not one.is_crowded
+    ]
+    wanted = [(best.features, one.is_hit(best)) for one, best in chosen]
+    right = [
+        (best.features, one.is_whole(best))
+        for one, best in chosen
+        if one.expected is not None and one.expected.arguments is not None
+    ]
+    names = BY_READING if reads else BY_WORDS
+    # Shrunk more: near misses of other tools are of other kinds than those that it was fitted to.
+    is_wanted = fit(wanted, names, shrink=0.01 if reads else SHRINK)
     passing = sorted(is_wanted.of(features) for features, hit in wanted if hit)
     floor = passing[math.floor((1 - KEPT) * len(passing))] if passing else 0.5
-    return Gate(is_wanted, is_right_, round(floor, 4))
+    worded = fit(wanted, BY_WORDS) if reads else None
+    return Gate(is_wanted, fit(right, names), round(floor, 4), worded, choice)
 
 
-def _complete(call: Call, expected: Expected) -> bool:
-    return not call.missing and is_right(call, expected)
+def _seen(
+    cases: list[Case], encoder: Encoder | None, chance: Random, progress: Callable[[], object] | None
+) -> Iterator[_Seen]:
+    strategy = Monolithic(_FLAT, encoder, shortlist=COMPARED, near=math.inf)
+    pool = list(dict.fromkeys(tool for case in cases for tool in case.catalogue))
+    for number, case in enumerate(cases):
+        if case.expected is not None and len(case.expected) <= 1:
+            intent = Intent.of(case.intent, case.today)
+            expected = case.expected[0] if case.expected else None
+            for view in _views(case, expected, intent, pool, encoder, chance, is_third=number % 3 == 0):
+                calls = strategy.plan(intent, view).calls
+                if calls:
+                    yield _Seen(calls, expected, len(view) > MOST_IN_VIEW)
+        if progress is not None:
+            progress()
 
 
 def _views(
-    case: Case, expected: Expected | None, intent: Intent, pool: list[Tool], chance: Random
+    case: Case,
+    expected: Expected | None,
+    intent: Intent,
+    pool: list[Tool],
+    encoder: Encoder | None,
+    chance: Random,
+    *,
+    is_third: bool,
 ) -> Iterable[Catalogue]:
     if expected is None:
         yield case.catalogue
         return
     own = [tool for tool in case.catalogue if tool.name == expected.name]
-    sample = chance.sample(pool, min(120, len(pool)))
-    others = [one.tool for one in select(intent, Catalogue.of(sample)) if one.tool.name != expected.name]
+    sample = Catalogue.of(chance.sample(pool, min(MANY_IN_VIEW, len(pool))))
+    # What words take for it, and what an encoder does: with one kind alone, the other would look too good.
+    readers = (None, encoder) if encoder is not None else (None,)
+    alike = [
+        [one.tool for one in select(intent, sample, reader) if one.tool.name != expected.name][_NEAR]
+        for reader in readers
+    ]
+    others = [tool for tool in sample if tool.name != expected.name]
+    if not others:
+        yield Catalogue.of(own)
+        return
     for with_own in (True, False):
         count = chance.choice((0, 0, 1, 2, 3, MOST_IN_VIEW - 1))
-        near = [chance.choice(others[2:24] or others) for _ in range(count // 2)] if others else []
-        far = (
-            [chance.choice(others) for _ in range(max(count - len(near), 0 if with_own else 1))]
-            if others
-            else []
-        )
+        # Alone in view, and near: that is where it is hardest to say that nothing fits.
+        count = count if with_own else max(1, count)
+        near = [chance.choice(chance.choice(alike) or others) for _ in range((count + 1) // 2)]
+        far = [chance.choice(others) for _ in range(count - len(near))]
         tools = [*(own if with_own else ()), *near, *far]
         chance.shuffle(tools)
-        if tools:
-            yield Catalogue.of(tools)
+        yield Catalogue.of(tools)
+    if is_third:
+        yield Catalogue.of([*own, *others[: MANY_IN_VIEW - len(own)]])

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from router_agent.batching import BatchedEncoder
 from router_agent.calibration import calibrate as fit_gate
 from router_agent.cases import prediction_of, read_cases, write_lines
 from router_agent.core import EVERY_CALL, Encoder, Router
@@ -40,14 +41,14 @@ EncoderOption = Annotated[
 GateOption = Annotated[Path | None, typer.Option("--gate", metavar="FILE.json", help="Another gate.")]
 
 
-def _encoder(wanted: str) -> Encoder | None:
+def _encoder(wanted: str) -> BatchedEncoder | None:
     if wanted == "none":
         return None
     return encoder_or_none() if wanted == "auto" else open_encoder(Path(wanted))
 
 
 def _opened(
-    encoder: str,
+    encoder: Encoder | None,
     gate: Path | None,
     strategy: StrategyName | None,
     model: Path | None,
@@ -55,7 +56,7 @@ def _opened(
 ) -> Router:
     """A router to be measured: it acts on all that is wanted and complete."""
     return open_router(
-        encoder=_encoder(encoder),
+        encoder=encoder,
         gate=gate,
         policy=EVERY_CALL,
         model=model,
@@ -77,13 +78,16 @@ def predict(
     adapter: AdapterOption = None,
 ) -> None:
     """Route every case of a file, and write one prediction a line."""
-    router = _opened(encoder, gate, strategy, model, adapter)
+    reader = _encoder(encoder)
+    router = _opened(reader, gate, strategy, model, adapter)
     listed = list(read_cases(cases))
     with _progress() as progress:
         task = progress.add_task("routing", total=len(listed))
 
         def rows() -> object:
             for case in listed:
+                if reader is not None:
+                    reader.prepare(case.catalogue)
                 yield prediction_of(case.id, router.route(case.intent, case.catalogue, case.today))
                 progress.advance(task)
 
@@ -102,11 +106,14 @@ def evaluate_cases(
     plots: Annotated[Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw PNGs here.")] = None,
 ) -> None:
     """Route cases, and print how often that is right, how sure it was, and how long it took."""
-    router = _opened(encoder, gate, strategy, model, adapter)
+    reader = _encoder(encoder)
+    router = _opened(reader, gate, strategy, model, adapter)
     listed = [case for path in cases for case in read_cases(path)]
     with _progress() as progress:
         task = progress.add_task("routing", total=len(listed))
-        report = evaluate(router, listed, lambda: progress.advance(task))
+        report = evaluate(
+            router, listed, lambda: progress.advance(task), reader.prepare if reader is not None else None
+        )
     sys.stdout.write("\n".join(lines_of(report)) + "\n")
     if plots is not None:
         from router_agent.plots import draw

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from router_agent.cases import Case
-from router_agent.core import Router, calibration_error
+from router_agent.core import Catalogue, Router, calibration_error
 from router_agent.scoring import Judged, judge, percentile, precision_at, refused_at, risk_coverage
 
 COVERAGE: Final = 0.4
@@ -58,10 +58,21 @@ class Report:
         return calibration_error(acted) if acted else 0.0
 
 
-def evaluate(router: Router, cases: Iterable[Case], progress: Callable[[], object] | None = None) -> Report:
-    """Route every case that says what is right, and score it; one at a time, so that times are true."""
+def evaluate(
+    router: Router,
+    cases: Iterable[Case],
+    progress: Callable[[], object] | None = None,
+    meet: Callable[[Catalogue], object] | None = None,
+) -> Report:
+    """
+    Route every case that says what is right, and score it; one at a time, so that times are true.
+
+    `meet` is shown a case's tools before its intent is routed, as an encoder is in a topic.
+    """
     judged: list[Judged] = []
     for case in cases:
+        if meet is not None:
+            meet(case.catalogue)
         if case.expected is not None:
             judged.append(judge(case, router.route(case.intent, case.catalogue, case.today)))
         if progress is not None:

@@ -2,8 +2,8 @@
 
 from router_agent.core.encoder import Encoder
 from router_agent.core.filling import Evidence, Filled, fill
-from router_agent.core.fitting import calibration_error, fit
-from router_agent.core.gate import Gate, Logistic
+from router_agent.core.fitting import SHRINK, calibration_error, fit, fit_choice
+from router_agent.core.gate import BY_READING, BY_WORDS, Gate, Logistic
 from router_agent.core.intents import LONGEST_INTENT, Answer, Intent
 from router_agent.core.planning import Monolithic, Plan, Strategy
 from router_agent.core.router import DEFAULT_POLICY, EVERY_CALL, Policy, Router
@@ -13,9 +13,12 @@ from router_agent.core.tools import Catalogue, Tool
 from router_agent.core.untrusted import clean
 
 __all__ = [
+    "BY_READING",
+    "BY_WORDS",
     "DEFAULT_POLICY",
     "EVERY_CALL",
     "LONGEST_INTENT",
+    "SHRINK",
     "Alternative",
     "Answer",
     "Call",
@@ -40,5 +43,6 @@ __all__ = [
     "clean",
     "fill",
     "fit",
+    "fit_choice",
     "select",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from router_agent.core.conforming import conforms
@@ -15,6 +16,7 @@ from router_agent.core.selector import Selected, profile_of
 from router_agent.models.reading import Reading
 
 RISING: Final = (
+    "said",
     "words",
     "named",
     "described",
@@ -25,13 +27,41 @@ RISING: Final = (
     "relevance",
     "weakest",
     "filled",
-    "grounded",
+    "heard",
     "valid",
-    "agreement",
 )
 """More of these never makes a call less credible: a fit that said so would be an accident of its data."""
-FALLING: Final = ("missing", "unspoken", "crowd")
+FALLING: Final = ("missing", "unspoken", "unused", "left", "doubt", "arguments")
 FEATURES: Final = (*RISING, *FALLING)
+BY_WORDS: Final = tuple(
+    name
+    for name in FEATURES
+    if name not in {"cosine", "cosine_margin", "relevance", "heard", "left", "doubt"}
+)
+"""What a gate without an encoder judges by."""
+BY_READING: Final = tuple(
+    name for name in FEATURES if name not in {"relevance", "margin", "cosine_margin", "arguments"}
+)
+"""
+What one with an encoder judges by: not by relevance, which knows best what training showed, nor by how
+far others are behind, which is what was chosen by.
+"""
+CHOOSING: Final = (
+    "said",
+    "named",
+    "described",
+    "cosine",
+    "weakest",
+    "filled",
+    "valid",
+    "missing",
+    "unspoken",
+)
+"""What tells the tools of a short list apart."""
+CHOICE: Final[Mapping[str, float]] = MappingProxyType(
+    {"said": 1.0, "cosine": 2.2, "relevance": 0.6, "missing": -0.45, "unspoken": -0.25}
+)
+"""How they are told apart by a gate that was not fitted to it."""
 
 
 def features_of(
@@ -46,10 +76,11 @@ def features_of(
     others = [other for number, other in enumerate(ranked) if number != at]
     rival = max((other.score for other in others), default=0.0)
     required = [parameter for parameter in one.tool.parameters if parameter.required]
+    heard = _Heard.of(one, filled, reading)
     cosine = one.cosine if one.cosine is not None else 0.0
     rival_cosine = max((other.cosine or 0.0 for other in others), default=0.0)
-    arguments = len(filled.evidence)
     return {
+        "said": min(1.5, one.said),
         "words": one.words,
         "named": _covered(stems_of(one.tool.name), intent),
         "described": _covered(stems_of(one.tool.description)[:14], intent),
@@ -60,13 +91,48 @@ def features_of(
         "relevance": reading.relevance if reading is not None else 0.0,
         "weakest": filled.weakest,
         "filled": 1.0 - len(filled.missing) / len(required) if required else 1.0,
-        "grounded": filled.grounded,
+        "heard": heard.required,
         "valid": 0.0 if conforms(filled.arguments, one.tool.schema) is False else 1.0,
-        "agreement": float(at == 0),
         "missing": min(1.0, len(filled.missing) / 3),
         "unspoken": _unspoken(intent, one, filled),
-        "crowd": min(1.0, math.log2(1 + len(ranked)) / 10) + min(1.0, arguments / 8),
+        "unused": _unused(intent, filled),
+        "left": heard.left,
+        "doubt": heard.doubt,
+        "arguments": min(1.0, len(filled.evidence) / 8),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What a reading says of the parameters, beside what was made of them; probabilities."""
+
+    required: float = 0.0
+    """The least that one of those required was said."""
+    left: float = 0.0
+    """The greatest that one was said which got no value."""
+    doubt: float = 0.0
+    """The greatest that one was not said which got a value from the intent."""
+
+    @classmethod
+    def of(cls, one: Selected, filled: Filled, reading: Reading | None) -> _Heard:
+        if reading is None:
+            return cls()
+        given = {item.path: item.start >= 0 for item in filled.evidence}
+        pairs = list(zip(one.tool.parameters, reading.slots, strict=False))
+        return cls(
+            min((1 - slot.absent for parameter, slot in pairs if parameter.required), default=0.7),
+            max((1 - slot.absent for parameter, slot in pairs if parameter.path not in given), default=0.0),
+            max((slot.absent for parameter, slot in pairs if given.get(parameter.path)), default=0.0),
+        )
+
+
+def _unused(intent: Intent, filled: Filled) -> float:
+    """The share of the intent's numbers, names and marked phrases that no argument took."""
+    values = [(one.start, one.end) for one in intent.numbers]
+    values += [(one.start, one.end) for one in (*intent.marked, *intent.names)]
+    taken = [(one.start, one.end) for one in filled.evidence if one.start >= 0]
+    left = [all(to <= start or at >= end for start, end in taken) for at, to in values]
+    return sum(left) / len(left) if left else 0.0
 
 
 def _covered(stems: Sequence[str], intent: Intent) -> float:
@@ -132,18 +198,38 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Gate:
-    """Two probabilities of a call: that this tool is wanted, and that all of the call is right."""
+    """Which call is the best, and two probabilities of it: that its tool is wanted, and that all is right."""
 
     wanted: Logistic
     right: Logistic
     floor: float = 0.5
     """Below it, no tool is wanted: chosen where 95 % of the requests that want one are kept."""
+    worded: Logistic | None = None
+    """`wanted` by words alone, where an encoder has a say in `wanted`."""
+    choice: Mapping[str, float] = field(default_factory=lambda: CHOICE, hash=False)
+    """What makes one tool of a short list likelier than another: weights of features."""
+
+    def merit(self, features: Mapping[str, float]) -> float:
+        """Return what orders a short list, as a logit: comparable within one list."""
+        return sum(weight * features.get(name, 0.0) for name, weight in self.choice.items())
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Gate:
         """Read what `json` writes."""
-        return cls(Logistic.read(said["wanted"]), Logistic.read(said["right"]), float(said["floor"]))
+        return cls(
+            Logistic.read(said["wanted"]),
+            Logistic.read(said["right"]),
+            float(said["floor"]),
+            Logistic.read(said["worded"]) if said.get("worded") else None,
+            {str(k): float(v) for k, v in said["choice"].items()} if "choice" in said else CHOICE,
+        )
 
     def json(self) -> dict[str, Any]:
         """What `read` reads."""
-        return {"wanted": self.wanted.json(), "right": self.right.json(), "floor": self.floor}
+        return {
+            "wanted": self.wanted.json(),
+            "right": self.right.json(),
+            "floor": self.floor,
+            "worded": self.worded.json() if self.worded else None,
+            "choice": dict(self.choice),
+        }

@@ -16,9 +16,9 @@ from router_agent.core.selector import Selected, select
 from router_agent.core.tools import Catalogue
 from router_agent.models.reading import Reading
 
-SHORTLIST: Final = 5
-"""Tools that are filled and read: beyond the fifth, the right one is hardly ever."""
-NEAR: Final = 0.35
+SHORTLIST: Final = 4
+"""Tools that are filled and read: beyond the fourth, the right one is hardly ever."""
+NEAR: Final = 0.5
 """How far behind the best a tool's score may be and still be on the list."""
 
 
@@ -55,13 +55,14 @@ class Monolithic:
     clock: Callable[[], float] | None = None
     """Seconds, for timings."""
     shortlist: int = SHORTLIST
+    near: float = NEAR
 
     def plan(self, intent: Intent, catalogue: Catalogue) -> Plan:
         now = self.clock or (lambda: 0.0)
         began = now()
         ranked = select(intent, catalogue, self.encoder)
         chosen = now()
-        few = [one for one in ranked[: self.shortlist] if ranked[0].score - one.score <= NEAR]
+        few = [one for one in ranked[: self.shortlist] if ranked[0].score - one.score <= self.near]
         readings: list[Reading | None] = [None] * len(few)
         if self.encoder is not None and few:
             readings = list(self.encoder.read(intent.text, [one.tool.page for one in few]))
@@ -70,7 +71,7 @@ class Monolithic:
             self._call(intent, ranked, at, fill(intent, one.tool, reading), reading)
             for at, (one, reading) in enumerate(zip(few, readings, strict=True))
         ]
-        calls.sort(key=lambda call: -merit(call))
+        calls.sort(key=lambda call: -self.gate.merit(call.features))
         stages = ("select", chosen - began), ("read", read - chosen), ("fill", now() - read)
         return Plan(
             compared(calls), tuple((name, 1000 * seconds) for name, seconds in stages) if self.clock else ()
@@ -80,29 +81,18 @@ class Monolithic:
         self, intent: Intent, ranked: list[Selected], at: int, filled: Filled, reading: Reading | None
     ) -> Call:
         features = features_of(intent, ranked, at, filled, reading)
-        features["score"] = ranked[at].score
+        wanted = self.gate.wanted.of(features)
         return Call(
             ranked[at].tool,
             filled.arguments,
             confidence=0.0 if filled.missing else self.gate.right.of(features),
-            wanted=self.gate.wanted.of(features),
+            wanted=wanted,
+            worded=self.gate.worded.of(features) if self.gate.worded else wanted,
             evidence=filled.evidence,
             missing=tuple(Missing(one.path, question_for(one)) for one in filled.missing),
             features=features,
             clause=intent.text,
         )
-
-
-def merit(call: Call) -> float:
-    """Return what orders a short list: the selection, corrected by how well the tool could be filled."""
-    features = call.features
-    return (
-        features.get("score", 0.0)
-        + 0.6 * features.get("relevance", 0.0)
-        - 0.15 * min(2, len(call.missing))
-        - 0.25 * features.get("unspoken", 0.0)
-        + 0.1 * features.get("grounded", 0.0)
-    )
 
 
 def compared(calls: Sequence[Call]) -> tuple[Call, ...]:

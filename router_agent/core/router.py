@@ -94,7 +94,8 @@ class Router:
 
     def _stand_apart(self, calls: list[Call]) -> bool:
         """Whether each clause wants a tool of its own by itself, so that the cut was right."""
-        if not all(call.wanted >= max(0.5, self._floor) for call in calls):
+        # An encoder finds something near whatever was cut: a wish of its own has words for its tool.
+        if not all(call.wanted >= max(0.5, self._floor) and call.worded >= 0.5 for call in calls):
             return False
         if any(call.missing and " " not in call.clause for call in calls):
             return False  # "load and run" is no wish to run something that was not said

@@ -50,6 +50,8 @@ class Call:
     """0 to 1: how probable it is that tool and arguments are right, by the gate's calibration."""
     wanted: float
     """0 to 1: how probable it is that a tool is wanted at all, and this one."""
+    worded: float = 1.0
+    """0 to 1: how probable that is by the intent's words alone."""
     evidence: tuple[Evidence, ...] = ()
     missing: tuple[Missing, ...] = ()
     alternatives: tuple[Alternative, ...] = ()

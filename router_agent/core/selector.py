@@ -19,7 +19,7 @@ _FIELD_LENGTH: Final = 14.0
 """Words of a description beyond which each counts less, so that stuffing keywords gains nothing."""
 _SYNONYM: Final = 0.55
 COSINE: Final = 2.2
-"""How much an encoder's cosine counts beside the share of words."""
+"""How much an encoder's cosine counts beside the share of words, when a short list is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Selected:
     tool: Tool
     score: float
     """Comparable within one selection; the best comes first."""
+    said: float
+    """The part of the score that words alone give."""
     words: float
     """0 to 1: the weighted share of the intent's telling words that the tool's text has."""
     cosine: float | None = None
@@ -86,10 +88,9 @@ def select(intent: Intent, catalogue: Catalogue, encoder: Encoder | None = None)
             said = max(profile.stems.get(word, 0.0), _SYNONYM * profile.senses.get(sense(word), 0.0))
             hit += weight * said
             covered += weight * min(1.0, said)
-        score = hit / whole + 0.1 * _same_words(intent, tool)
-        if cosine is not None:
-            score += COSINE * cosine
-        out.append(Selected(tool, score, covered / whole, cosine))
+        said = hit / whole + 0.1 * _same_words(intent, tool)
+        score = said if cosine is None else said + COSINE * cosine
+        out.append(Selected(tool, score, said, covered / whole, cosine))
     out.sort(key=lambda one: -one.score)
     return out
 

@@ -30,11 +30,10 @@ def data(
     """Make routing cases: to train on, and held back for measuring."""
     out.mkdir(parents=True, exist_ok=True)
     tell = Console(stderr=True)
-    tell.print(
-        f"{write_cases(out / 'cases.jsonl', corpus(source, seed, scale))} cases in {out / 'cases.jsonl'}"
-    )
+    made = corpus(source, seed, scale)
+    tell.print(f"{write_cases(out / 'cases.jsonl', made)} cases in {out / 'cases.jsonl'}")
     if source is not None:
-        for name, cases in held_back(source, seed).items():
+        for name, cases in held_back(source, seed, made).items():
             path = out / f"held_back_{name}.jsonl"
             tell.print(f"{write_cases(path, cases)} cases in {path}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from router_agent.training.seal import seal_cases, seal_spoken
 
 SHARES = {"seal": 4000, "spoken": 2500, "hwu": 7000, "metatool": 8000, "generated": 12_000}
 """Cases of each kind in a corpus; fewer where a data set is absent or smaller."""
+CALIBRATED = {"seal": 300, "spoken": 60, "strange": 200, "generated": 180, "hwu": 90, "metatool": 70}
+"""Cases of each kind that a gate is fitted to: most want tools that training never showed."""
 
 
 def corpus(folder: Path | None, seed: int, scale: float = 1.0) -> list[Case]:
@@ -35,8 +37,8 @@ def corpus(folder: Path | None, seed: int, scale: float = 1.0) -> list[Case]:
     return out
 
 
-def held_back(folder: Path, seed: int) -> dict[str, list[Case]]:
-    """Cases that are never trained on, by the name of what they measure."""
+def held_back(folder: Path, seed: int, trained: Sequence[Case] = ()) -> dict[str, list[Case]]:
+    """Cases that are never trained on, by the name of what they measure; `gate` is for calibration."""
     out: dict[str, list[Case]] = {"generated": list(generate(seed + 1_000_003, 400))}
     if (folder / "hwu64_utterances.jsonl").exists():
         lower = [case for case in hwu_cases(folder, seed, held_back=True) if case.expected]
@@ -48,6 +50,27 @@ def held_back(folder: Path, seed: int) -> dict[str, list[Case]]:
             strange = list(metatool_cases(folder, seed, strange=True, tools_shown=shown))
             if strange:
                 out[f"strange_{shown}"] = strange[:: max(1, len(strange) // 300)]
+    return out | {
+        "gate": _for_the_gate(folder, seed, [*trained, *(one for set_ in out.values() for one in set_)])
+    }
+
+
+def _for_the_gate(folder: Path, seed: int, used: Sequence[Case]) -> list[Case]:
+    """Cases to calibrate with: neither trained on nor measured by."""
+    draw = random.Random(seed)  # noqa: S311 - data, not secrets
+    known = {case.id for case in used if case.id} | {case.intent.lower() for case in used}
+    found: dict[str, Iterable[Case]] = dict(_public(folder, seed, Bank.load()))
+    found["generated"] = generate(seed + 2_000_003, CALIBRATED["generated"])
+    if "hwu" in found:
+        found["hwu"] = hwu_cases(folder, seed, held_back=True)
+    if "metatool" in found:
+        found["metatool"] = metatool_cases(folder, seed, held_back=True)
+        found["strange"] = metatool_cases(folder, seed, strange=True)
+    out: list[Case] = []
+    for name, cases in found.items():
+        free = [case for case in cases if case.id not in known and case.intent.lower() not in known]
+        out += draw.sample(free, min(len(free), CALIBRATED[name]))
+    draw.shuffle(out)
     return out
 
 

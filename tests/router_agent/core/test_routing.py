@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router_agent.core.filling import fill
-from router_agent.core.fitting import calibration_error, fit
-from router_agent.core.gate import FALLING, RISING
+from router_agent.core.fitting import calibration_error, fit, fit_choice
+from router_agent.core.gate import FALLING, RISING, Gate, Logistic
 from router_agent.core.intents import Answer, Intent
 from router_agent.core.router import Policy
 from router_agent.core.routes import Decision
@@ -322,6 +322,32 @@ def test_a_fit_never_says_that_more_evidence_makes_a_call_less_credible(
     assert all(weight >= 0 for name, weight in fitted.weights.items() if name in RISING)
     assert all(weight <= 0 for name, weight in fitted.weights.items() if name in FALLING)
     assert 0 <= fitted.error <= 1
+
+
+def test_a_fitted_choice_prefers_what_was_right_before() -> None:
+    lists = [
+        ([{"said": 0.9, "cosine": 0.2}, {"said": 0.3, "cosine": 0.4}], 0),
+        ([{"said": 0.2, "cosine": 0.7}, {"said": 0.4, "cosine": 0.1}], 0),
+        ([{"said": 0.5, "missing": 1.0}, {"said": 0.5, "missing": 0.0}], 1),
+    ]
+    gate = Gate(Logistic({}, 0.0), Logistic({}, 0.0), choice=fit_choice(lists))
+
+    for few, right in lists:
+        assert max(range(len(few)), key=lambda number: gate.merit(few[number])) == right
+    assert gate.choice["missing"] < 0 < gate.choice["said"]
+    assert Gate.read(gate.json()) == gate
+    assert Gate.read(gate.json()).choice == gate.choice
+
+
+def test_what_no_argument_took_counts_against_a_call() -> None:
+    said = "read the file a.txt"
+
+    plain, with_more = (
+        router().route(one, Catalogue.of([READ])).calls[0].features["unused"]
+        for one in (said, f"{said} with 5 lines for Anna Berg")
+    )
+
+    assert plain == 0 < with_more <= 1
 
 
 def test_the_calibration_error_is_the_distance_from_what_was_right() -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router_agent.core import Catalogue, Gate, Logistic, Router, select
 from router_agent.core.filling import fill
 from router_agent.core.filling.weighing import weighed
+from router_agent.core.gate import features_of
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic
 from router_agent.core.strategies import Hierarchical
@@ -87,6 +89,36 @@ def test_a_guess_that_the_encoder_shares_counts_more_than_one_that_it_does_not()
     doubted = weighed(0.6, 3, 9, nowhere)
 
     assert 1 > shared > overlapping > doubted > 0
+
+
+def test_an_encoder_alone_cuts_no_intent_in_two() -> None:
+    said = "read the file a.txt and convert 5 euros to dollars"
+    sure = Logistic({}, 3.0)
+    reader = Reader("nothing of all that")
+
+    def routed(worded: Logistic) -> list[str]:
+        gate = Gate(sure, sure, 0.5, worded)
+        return [call.tool.name for call in Router(Monolithic(gate, reader), 0.5).route(said, ALL).calls]
+
+    assert len(routed(sure)) == 2
+    assert len(routed(Logistic({}, -3.0))) == 1
+
+
+def test_a_reading_says_what_was_left_and_what_is_doubtful() -> None:
+    intent = Intent.of("what is the weather in Oslo")
+    at = intent.text.index("Oslo")
+    heard = SlotReading(0.1, (SpanReading(at, at + 4, 0.9),), (1.0, 0.0, 0.0), ())
+    unheard = SlotReading(0.9, (), (1.0, 0.0, 0.0), ())
+    city = tool("weather", "The weather", {"city": {"type": "string", "description": "City"}}, ["city"])
+    (one,) = select(intent, Catalogue.of([city]))
+
+    def features(slot: SlotReading) -> dict[str, float]:
+        reading = Reading(0.5, (slot,))
+        return features_of(intent, [one], 0, fill(intent, city, reading), reading)
+
+    assert features(heard)["heard"] > 0.8
+    assert features(unheard)["heard"] < 0.2
+    assert features(unheard)["doubt"] > features(heard)["doubt"]
 
 
 @given(
