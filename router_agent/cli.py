@@ -12,13 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from router_agent.batching import BatchedEncoder
 from router_agent.calibration import calibrate as fit_gate
 from router_agent.cases import prediction_of, read_cases, write_lines
 from router_agent.core import EVERY_CALL, Encoder, Router
 from router_agent.errors import RouterError
 from router_agent.evaluation import evaluate, lines_of
-from router_agent.opening import StrategyName, encoder_or_none, open_encoder, open_router
+from router_agent.opening import StrategyName, encoder_named, open_router
 from router_agent.options import AdapterOption, ModelOption, StrategyOption, adapters_of
 from schemas import McpxError
 
@@ -39,12 +38,6 @@ EncoderOption = Annotated[
     ),
 ]
 GateOption = Annotated[Path | None, typer.Option("--gate", metavar="FILE.json", help="Another gate.")]
-
-
-def _encoder(wanted: str) -> BatchedEncoder | None:
-    if wanted == "none":
-        return None
-    return encoder_or_none() if wanted == "auto" else open_encoder(Path(wanted))
 
 
 def _opened(
@@ -78,7 +71,7 @@ def predict(
     adapter: AdapterOption = None,
 ) -> None:
     """Route every case of a file, and write one prediction a line."""
-    reader = _encoder(encoder)
+    reader = encoder_named(encoder)
     router = _opened(reader, gate, strategy, model, adapter)
     listed = list(read_cases(cases))
     with _progress() as progress:
@@ -106,7 +99,7 @@ def evaluate_cases(
     plots: Annotated[Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw PNGs here.")] = None,
 ) -> None:
     """Route cases, and print how often that is right, how sure it was, and how long it took."""
-    reader = _encoder(encoder)
+    reader = encoder_named(encoder)
     router = _opened(reader, gate, strategy, model, adapter)
     listed = [case for path in cases for case in read_cases(path)]
     with _progress() as progress:
@@ -132,7 +125,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Same seed, same gate.")] = 1,
 ) -> None:
     """Fit the gate to cases; with an encoder and without are two gates in one file."""
-    reader = _encoder(encoder)
+    reader = encoder_named(encoder)
     listed = [case for path in cases for case in read_cases(path)]
     with _progress() as progress:
         task = progress.add_task("calibrating", total=len(listed))

@@ -91,6 +91,15 @@ def test_an_intent_goes_before_the_tools_that_are_to_be_met() -> None:
     assert slow.heard == [["old"], ["a"], ["broken"], ["new"]]
 
 
+def test_who_measures_waits_until_all_tools_are_prepared() -> None:
+    slow = Slow()
+    slow.let_go.set()
+
+    BatchedEncoder(slow).prepare([Tool("server", "read"), Tool("server", "new")])
+
+    assert slow.heard == [["read", "new"]]
+
+
 def test_a_question_that_fails_harms_no_other() -> None:
     slow = Slow()
     slow.let_go.set()
