@@ -40,9 +40,13 @@ class Replica:
         self.run_id = ""
         """The Redis process that the order was last compared with."""
         self._numbers: dict[str, int] = {}
+        self._promised: deque[tuple[int, str]] = deque()
+        """Where Redis took this node's own batches, by their last positions, that are not told yet."""
         self._held: deque[tuple[str, int, Batch]] = deque()
         self._answered_for = 0
         """How many of them were held when Redis was last asked what it has."""
+        self._promised_then = 0
+        """The last position promised at that time."""
 
     def begin(self, epoch: str, position: int, last: str, numbers: dict[str, int], run_id: str) -> None:
         """Start from a snapshot; what was heard meanwhile stays held until `resume`."""
@@ -66,6 +70,11 @@ class Replica:
             raise Forged
         yield from self._tell(first, batch)
 
+    def promise(self, last: int, name: str) -> None:
+        """Redis said yes to a batch of this node's own, which ends at `last`: there it is to be heard."""
+        if last > self.position:
+            self._promised.append((last, name))
+
     def check(self, facts: Sequence[bytes | None], held: Sequence[int], run_id: str) -> None:
         """
         See whether what Redis has goes on from where this replica is.
@@ -77,7 +86,7 @@ class Replica:
             OrderBroken: it does not.
         """
         epoch, position, last = (value.decode() if value is not None else "" for value in facts)
-        if epoch != self.epoch or int(position) < self.position:
+        if epoch != self.epoch or int(position) < max(self.position, self._promised_then):
             raise OrderBroken("Redis has lost what it had accepted")
         if int(position) == self.position:
             if last != self.last:
@@ -102,6 +111,7 @@ class Replica:
     def asking(self) -> None:
         """Redis is being asked what it has: whatever was published until now stands in its answer."""
         self._answered_for = len(self._held)
+        self._promised_then = self._promised[-1][0] if self._promised else 0
 
     def resume(self) -> Iterator[tuple[int, Entry]]:
         """
@@ -143,8 +153,10 @@ class Replica:
         return batch.number > self._numbers.get(batch.node, 0)
 
     def _tell(self, first: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
-        self._numbers[batch.node] = batch.number
-        self.last = name_of(batch)
+        name, last = name_of(batch), first + len(batch.entries) - 1
+        if self._promised and self._promised[0][0] <= last and self._promised.popleft() != (last, name):
+            raise OrderBroken("Redis has lost what it had accepted")
+        self._numbers[batch.node], self.last = batch.number, name
         for index, entry in enumerate(batch.entries):
             self.position = first + index
             yield first + index, entry

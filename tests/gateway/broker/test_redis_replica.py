@@ -127,6 +127,41 @@ def test_an_entry_that_stands_otherwise_than_it_was_told_is_noticed() -> None:
         list(replica.fill(2, Batch("n2", 9, [Relayed("n2/1", "mallory", (), b"2")])))
 
 
+def promised() -> Replica:
+    """One that has heard one batch, and whose own second and third were taken but are not heard yet."""
+    replica, order = begun(), order_of([1, 2, 1])
+    for first, batch in order:
+        replica.promise(first + len(batch.entries) - 1, name_of(batch))
+    list(replica.take(EPOCH, *order[0]))
+    replica.pause()
+    replica.asking()
+    return replica
+
+
+def test_what_redis_took_of_ones_own_is_heard_where_it_was_taken() -> None:
+    replica = promised()
+
+    assert fill(replica, order_of([1, 2, 1])) == [2, 3, 4]
+    replica.asking()
+    replica.check([b"e1", b"4", b"n1 3"], [4], "run")
+
+
+def test_what_redis_took_of_ones_own_and_has_no_more_breaks_the_order_though_it_was_never_heard() -> None:
+    for position, last in [(b"1", b"n1 1"), (b"3", b"n1 2")]:
+        with pytest.raises(OrderBroken, match="has lost what it had accepted"):
+            promised().check([b"e1", position, last], [], "run")
+    with pytest.raises(OrderBroken, match="has lost what it had accepted"):
+        list(promised().fill(3, Batch("n2", 9, order_of([1, 2])[1][1].entries)))
+
+
+def test_what_was_taken_after_redis_was_asked_is_not_missed_in_its_answer() -> None:
+    replica = begun()
+    replica.asking()
+    replica.promise(1, "n1 1")
+
+    replica.check([b"e1", b"0", b""], [], "run")
+
+
 entries: st.SearchStrategy[Entry] = st.one_of(
     st.builds(
         Relayed,
