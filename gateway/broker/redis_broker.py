@@ -162,6 +162,8 @@ class RedisBroker:
     async def _leave(self) -> None:
         self._listening.is_going = True
         await asyncio.gather(*(self.exit(topic) for topic in list(self._heard)), return_exceptions=True)
+        # Also what it failed to enter or to leave: that may have been done all the same, or not.
+        await asyncio.gather(*map(self._listening.try_to_leave, list(self._listening.leaving)))
         if not self._listening.leaving:
             with suppress(BrokerUnavailable):
                 await self.ask_all([["HDEL", self._keys.nodes, self._node]])

@@ -93,9 +93,15 @@ class Faults:
             return
         backup, self._backup = self._backup, None
 
+        def go_back() -> None:
+            # One made since is of a history that is over: to have first that lost and then all
+            # between it and now is beyond what anybody is promised.
+            self._backup = None
+            self._world.go_back(backup)
+
         def stop() -> None:
             redis.stop()
-            self._for_a_while(name, self._seconds(), lambda: self._world.go_back(backup))
+            self._for_a_while(name, self._seconds(), go_back)
 
         name = "outage, after which Redis is as it was before"
         if self._random.random() < 0.5:

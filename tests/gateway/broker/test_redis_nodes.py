@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -306,6 +306,31 @@ async def test_a_topic_that_a_late_command_entered_is_left_again(
             while leaving:  # noqa: ASYNC110 - unannounced
                 await asyncio.sleep(0.01)
         assert await broker.ask_all([["EXISTS", key] for key in keys]) == [0] * len(keys)
+
+
+async def test_who_stops_leaves_what_it_failed_to_enter_too(
+    redis_server: RedisServer, redis_prefix: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        n1 = await started(RedisBroker(redis_server.url, prefix=redis_prefix), "n1", stack)
+        n2 = await started(RedisBroker(redis_server.url, prefix=redis_prefix), "n2", stack)
+        broker, other = cast("Any", n1.broker), cast("Any", n2.broker)
+        listed, keys = broker._listening._list, broker._keys.of("ops")
+
+        async def list_once(topic: str) -> None:
+            broker._listening._list = refuse
+            await listed(topic)
+
+        async def refuse(topic: str) -> None:
+            raise BrokerUnavailable("Redis is full")
+
+        broker._listening._list = list_once
+        with pytest.raises(BrokerUnavailable, match="full"):
+            await n1.enter("ops")
+        assert any(await broker.ask_all([["EXISTS", key] for key in keys])), "else there is nothing to leave"
+        await broker.stop()
+
+        assert await other.ask_all([["EXISTS", key] for key in keys]) == [0] * len(keys)
 
 
 async def test_what_no_node_signed_is_dropped_and_counted(
