@@ -70,10 +70,10 @@ class Replica:
             raise Forged
         yield from self._tell(first, batch)
 
-    def promise(self, last: int, name: str) -> None:
-        """Redis said yes to a batch of this node's own, which ends at `last`: there it is to be heard."""
+    def promise(self, last: int, node: str, number: int) -> None:
+        """Redis said yes to this batch of this node's own, which ends at `last`: there it is to be heard."""
         if last > self.position:
-            self._promised.append((last, name))
+            self._promised.append((last, _name(node, number)))
 
     def check(self, facts: Sequence[bytes | None], held: Sequence[int], run_id: str) -> None:
         """
@@ -164,4 +164,8 @@ class Replica:
 
 def name_of(batch: Batch) -> str:
     """What tells a batch from every other."""
-    return f"{batch.node} {batch.number}"
+    return _name(batch.node, batch.number)
+
+
+def _name(node: str, number: int) -> str:
+    return f"{node} {number}"

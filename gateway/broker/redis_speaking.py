@@ -285,7 +285,7 @@ class Speaking:
         verdict, replica = reply[0], sent.replica
         if verdict == b"ok":
             if replica is not None:
-                replica.promise(abs(reply[1]) + len(sent.items) - 1, f"{self._node} {sent.number}")
+                replica.promise(abs(reply[1]) + len(sent.items) - 1, self._node, sent.number)
             self._settle(sent, reply)
             if reply[1] < 0:
                 self._shards.of(line.topic).note_refusal(Refused(reply[2].decode()))

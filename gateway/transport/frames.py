@@ -185,7 +185,7 @@ class FramedConnection(asyncio.Protocol):
         """Bytes that the kernel has not taken yet; asked of everybody from time to time."""
         waiting = self._held_bytes + self._transport.get_write_buffer_size()
         if not waiting:
-            self._stalled = None
+            self._stalled = None  # else a later wait for as many bytes would seem to have begun then
         return waiting
 
     def waiting_since(self, now: float) -> float | None:

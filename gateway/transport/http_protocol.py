@@ -141,7 +141,6 @@ class HttpTransport(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        # Found once here: uvicorn looks for it four times.
         # Found once: uvicorn would look for it four times.
         self._is_upgrade = self.parser.should_upgrade() and super()._should_upgrade()
         if not self._is_upgrade:

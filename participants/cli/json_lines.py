@@ -31,7 +31,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
     def command(self) -> Command:
         """The command that it stands for."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of line says it; this one only makes them one union
 
 
 class _ChatLine(_Line):

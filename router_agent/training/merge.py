@@ -67,7 +67,7 @@ def _quantised(
 ) -> tuple[NDArray[Any], gguf.GGMLQuantizationType]:
     try:
         return gguf.quants.quantize(whole, kind), kind
-    except NotImplementedError:
+    except NotImplementedError:  # gguf reads more kinds than it writes
         return whole.astype(np.float16), gguf.GGMLQuantizationType.F16
 
 

@@ -131,7 +131,7 @@ def promised() -> Replica:
     """One that has heard one batch, and whose own second and third were taken but are not heard yet."""
     replica, order = begun(), order_of([1, 2, 1])
     for first, batch in order:
-        replica.promise(first + len(batch.entries) - 1, name_of(batch))
+        replica.promise(first + len(batch.entries) - 1, batch.node, batch.number)
     list(replica.take(EPOCH, *order[0]))
     replica.pause()
     replica.asking()
@@ -157,7 +157,7 @@ def test_what_redis_took_of_ones_own_and_has_no_more_breaks_the_order_though_it_
 def test_what_was_taken_after_redis_was_asked_is_not_missed_in_its_answer() -> None:
     replica = begun()
     replica.asking()
-    replica.promise(1, "n1 1")
+    replica.promise(1, "n1", 1)
 
     replica.check([b"e1", b"0", b""], [], "run")
 
