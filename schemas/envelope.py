@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NoReturn, TypeGuard
+from typing import Annotated, Any, Final, NoReturn, TypeGuard
 
 import msgspec
 import orjson
@@ -24,6 +24,7 @@ from schemas.errors import (
     EnvelopeError,
     InvalidEnvelope,
     InvalidJson,
+    KindError,
     PayloadError,
     UnsupportedProtocol,
 )
@@ -47,20 +48,23 @@ _RFC3339: Final = re.compile(
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """The header as most envelopes have it; any other shape takes the careful way."""
+    """
+    The header as most envelopes have it; any other shape takes the careful way.
+
+    What is empty was left out, or is for the careful way too: its quotes count more.
+    """
 
     protocol: str
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
     kind: str
     payload: msgspec.Raw
     sender: str = msgspec.field(name="from")
-    ts: str | msgspec.UnsetType = msgspec.UNSET
-    to: list[str] | msgspec.UnsetType = msgspec.UNSET
-    correlation_id: str | msgspec.UnsetType = msgspec.UNSET
+    ts: str = ""
+    to: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_TO)] = ()
+    correlation_id: str = ""
 
 
-_UNSET: Final = msgspec.UNSET
-_BRACE, _BACKSLASH = b"{\\"
+_BRACE, _BACKSLASH, _DELETE = b"{\\\x7f"
 
 _decode_header: Final = msgspec.json.Decoder(_Header).decode
 
@@ -98,58 +102,65 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         """
         try:
             header = _decode_header(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return _parse_carefully(data)
-        if not _is_plain(data, header):
-            return _parse_carefully(data)
-        to, ts, correlation_id = header.to, header.ts, header.correlation_id
-        return _build(
-            data,
-            header.payload,
-            header.protocol,
-            header.id,
-            header.sender,
-            header.kind,
-            () if to is _UNSET else tuple(to),
-            None if ts is _UNSET else ts,
-            None if correlation_id is _UNSET else correlation_id,
-        )
+            if _is_plain(data, header):
+                return cls(
+                    header.id,
+                    header.sender,
+                    parse_kind(header.kind),
+                    header.to,
+                    header.correlation_id or None,
+                    header.ts or None,
+                    header.payload,
+                    data,
+                )
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KindError):
+            pass
+        return _parse_carefully(data)
 
 
 def _is_plain(data: bytes, header: _Header) -> bool:
     """
-    Whether the bytes around the payload hold each header key once, beyond doubt.
+    Whether the bytes around the payload hold each header key once, beyond doubt, and what they may.
 
     The decoder keeps the last of two equal keys, other readers the first. With
     no backslash in the header every quote delimits a string, and a repeated key
     would bring quotes that the fields read do not account for: one count
-    settles it.
+    settles it. Of ASCII such strings can hold one character that is not printable.
     """
-    if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            return False
-    payload = header.payload
+    payload, to, ts = header.payload, header.to, header.ts
+    quotes = 18
+    if ts:
+        quotes += 4
+    if to:
+        quotes += 2 + 2 * len(to)
+    if header.correlation_id:
+        quotes += 4
     # Nearly always the payload comes last; then what stands before it needs no search.
     start = len(data) - len(payload) - 1
     if data.endswith(payload, start, -1):
-        head = data[:start]
-        if data[start] != _BRACE:
-            return False
+        head, opens = data[:start], data[start]
     else:
         text = bytes(payload)
-        head = data.replace(text, b"", 1)
-        if text[0] != _BRACE:
-            return False
-    quotes = 18
-    if header.ts is not _UNSET:
-        quotes += 4
-    if header.correlation_id is not _UNSET:
-        quotes += 4
-    if header.to is not _UNSET:
-        quotes += 2 + 2 * len(header.to)
-    return head.count(b'"') == quotes and _BACKSLASH not in head
+        head, opens = data.replace(text, b"", 1), text[0]
+    return (
+        opens == _BRACE
+        and head.count(b'"') == quotes
+        and _BACKSLASH not in head
+        and _DELETE not in head
+        and head.isascii()
+        and header.protocol == PROTOCOL
+        and (not ts or is_rfc3339(ts))
+        and (not to or all(map(is_participant_id, to)))
+        and (data.isascii() or _is_utf8(data))
+    )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _build(

@@ -20,20 +20,16 @@ from torch.nn import functional as fn
 from router_agent.models.layout import sentence
 from router_agent.models.wordpiece import WordPiece
 from router_agent.training.cases import Case
-from router_agent.training.lessons import UNKNOWN, Lesson, Offer, Question, lesson_of
+from router_agent.training.lessons import UNKNOWN, Lesson, Question, lesson_of
+from router_agent.training.matching import Met, nearness, relevance
 from router_agent.training.network import HEADS, Encoder
 
-_SHARPNESS = 20.0
 _REMEMBERED = 256
 """Tools of the last steps that an intent is told apart from as well: their vectors cost nothing."""
 _TRUST = 60
 """Steps after which vectors of earlier steps are still much like new ones."""
 _WITH_OTHER = 0.6
 """The share of lessons with a tool that also show one which is not meant."""
-
-
-Met = tuple[Tensor, str]
-"""The unit vector of a tool, and what it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +120,8 @@ def lesson_losses(
     )
     tools = _texts(encoder, pieces, [offer.text for offer in offers])
     units = fn.normalize(tools, dim=-1)
-    losses = _relevance(encoder, lessons, offers, intents, tools)
-    losses |= _nearness(lessons, offers, fn.normalize(intents, dim=-1), units, lately)
+    losses = relevance(encoder, lessons, offers, intents, tools, lately)
+    losses |= nearness(lessons, offers, fn.normalize(intents, dim=-1), units, lately)
     losses |= _values(encoder, pieces, lessons, hidden)
     return losses, [(vector, offer.purpose) for vector, offer in zip(units.detach(), offers, strict=True)]
 
@@ -148,45 +144,6 @@ def _texts(encoder: Encoder, pieces: WordPiece, texts: Sequence[str]) -> Tensor:
     back = torch.empty(len(order), dtype=torch.long)
     back[torch.tensor(order)] = torch.arange(len(order))
     return torch.cat(found)[back]
-
-
-def _relevance(
-    encoder: Encoder, lessons: Sequence[Lesson], offers: Sequence[Offer], intents: Tensor, tools: Tensor
-) -> dict[str, Tensor]:
-    place = {offer: number for number, offer in enumerate(offers)}
-    pairs: list[tuple[int, int, float]] = []
-    for number, one in enumerate(lessons):
-        pairs += [(number, place[offer], 0.0) for offer in one.others]
-        if one.tool is not None:
-            pairs.append((number, place[one.tool], 1.0))
-            far = offers[(place[one.tool] + 1) % len(offers)]
-            if far.purpose != one.tool.purpose:
-                pairs.append((number, place[far], 0.0))
-    goals = torch.tensor([goal for *_, goal in pairs])
-    scores = encoder.fits(
-        intents[torch.tensor([one for one, *_ in pairs])], tools[torch.tensor([two for _, two, _ in pairs])]
-    )
-    return {"relevance": fn.binary_cross_entropy_with_logits(scores, goals)}
-
-
-def _nearness(
-    lessons: Sequence[Lesson],
-    offers: Sequence[Offer],
-    intents: Tensor,
-    tools: Tensor,
-    lately: Sequence[Met],
-) -> dict[str, Tensor]:
-    """How far intents lie from their tools, beside all others; the same purpose again is no other."""
-    wanting = [(number, one.tool) for number, one in enumerate(lessons) if one.tool is not None]
-    if not wanting:
-        return {}
-    purposes = [offer.purpose for offer in offers] + [purpose for _, purpose in lately]
-    keys = torch.cat([tools, *([torch.stack([vector for vector, _ in lately])] if lately else [])])
-    scores = _SHARPNESS * intents[torch.tensor([number for number, _ in wanting])] @ keys.T
-    goals = torch.tensor([offers.index(tool) for _, tool in wanting])
-    same = torch.tensor([[purpose == tool.purpose for purpose in purposes] for _, tool in wanting])
-    same[torch.arange(len(wanting)), goals] = False
-    return {"nearness": fn.cross_entropy(scores.masked_fill(same, -1e4), goals)}
 
 
 def _values(
