@@ -111,19 +111,20 @@ class Fanout:
     def _most_hops(self) -> int:
         return _HOPS + len(self._receivers) // _RECEIVERS_A_HOP
 
-    def deliver(self, data: bytes, receivers: Sequence[Member]) -> None:
-        """Deliver an envelope to members, whose list is kept and replaced when it changes."""
+    def deliver(self, envelopes: Sequence[bytes], receivers: Sequence[Member]) -> None:
+        """Deliver envelopes to members, whose list is kept and replaced when it changes."""
         if receivers is not self._receivers:
             self._change(receivers)
-        size = len(data)
-        if size > _MAX_BATCH_BYTES:
-            self._deliver_alone(data)
-            return
-        self._frames += (frame_head(size), data)
-        self._envelopes.append(data)
-        self._bytes += size
-        if self._bytes > _MAX_BATCH_BYTES:
-            self.flush()
+        for data in envelopes:
+            size = len(data)
+            if size > _MAX_BATCH_BYTES:
+                self._deliver_alone(data)
+                continue
+            self._frames += (frame_head(size), data)
+            self._envelopes.append(data)
+            self._bytes += size
+            if self._bytes > _MAX_BATCH_BYTES:
+                self.flush()
 
     def _deliver_alone(self, data: bytes) -> None:
         self.flush()
@@ -132,11 +133,12 @@ class Fanout:
             member.outbox.send_long(head, alone)
         self._delivered(len(self._receivers), len(self._receivers) * len(data))
 
-    def deliver_also(self, data: bytes, members: Sequence[Member]) -> None:
-        """Deliver an envelope to members picked for it alone."""
+    def deliver_also(self, envelopes: Sequence[bytes], members: Sequence[Member]) -> None:
+        """Deliver envelopes to members picked for them alone."""
         for member in members:
-            self.tell(data, member)
-        self._delivered(len(members), len(members) * len(data))
+            for data in envelopes:
+                self.tell(data, member)
+        self._delivered(len(members) * len(envelopes), len(members) * sum(map(len, envelopes)))
 
     def tell(self, data: bytes, member: Member) -> None:
         """Deliver an envelope to one member alone, after what was delivered before."""

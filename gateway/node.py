@@ -253,7 +253,7 @@ class Node:
         for record in held.topic.roster.connections_of(self.id):
             if record.connection not in self._homes:
                 draft = Draft(Left(record.connection, self._clock.now()), None, 0)
-                self.broker.publish(held.topic.name, draft)
+                self.broker.publish(held.topic.name, [draft])
 
     def dismiss(self, admission: Admission) -> None:
         """The participant will not join after all."""
@@ -316,7 +316,7 @@ class Node:
         entry = Joined(member.record, standing.record.version, amendments)
         joining = self._joining[member.connection] = asyncio.get_running_loop().create_future()
         try:
-            self.broker.publish(member.topic, Draft(entry, member, standing.position))
+            self.broker.publish(member.topic, [Draft(entry, member, standing.position)])
             await joining
         finally:
             del self._joining[member.connection]
@@ -347,29 +347,39 @@ class Node:
         shared.connections -= 1
         if not shared.connections:
             del self._shared[member.id]
-        self.broker.publish(member.topic, Draft(Left(member.connection, self._clock.now()), None, 0))
+        self.broker.publish(member.topic, [Draft(Left(member.connection, self._clock.now()), None, 0)])
         self._holding.release(held)
 
     # Envelopes
 
-    def receive(self, member: Member, data: bytes) -> None:
+    def receive(self, member: Member, messages: Sequence[bytes]) -> None:
         """
-        Take what a member sent: decide once, then append, refuse or close.
+        Take what a member sent: decide once for each, then append, refuse or close.
 
         `read_done` follows after the last of what came together.
         """
         if self._rounds.reader is None:
             self._rounds.reader = member
             self._now, self._monotonic = self._clock.now(), self._clock.monotonic()
-        verdict = judge(member, data, self._now, self._monotonic, self.max_envelope_bytes)
-        if isinstance(verdict, Envelope):
-            self._append(member, verdict)
-        elif isinstance(verdict, Refuse):
-            self.refuse(member, verdict.error)
-            if verdict.error.code is ErrorCode.TOO_LARGE:
-                self.close(member, CloseCode.TOO_LARGE)
-        else:
-            self.close(member, verdict.code)
+        allowed: list[Envelope] = []
+        try:
+            for data in messages:
+                verdict = judge(member, data, self._now, self._monotonic, self.max_envelope_bytes)
+                if isinstance(verdict, Envelope):
+                    allowed.append(verdict)
+                    continue
+                if allowed:  # what its sender hears of the refusal comes behind what it said before
+                    self._append(member, allowed)
+                    allowed = []
+                if isinstance(verdict, Refuse):
+                    self.refuse(member, verdict.error)
+                    if verdict.error.code is ErrorCode.TOO_LARGE:
+                        self.close(member, CloseCode.TOO_LARGE)
+                else:
+                    self.close(member, verdict.code)
+        finally:  # also where a fault of ours ends it
+            if allowed:
+                self._append(member, allowed)
 
     def read_done(self) -> None:
         """Everything that came together has been received: deliver what it led to."""
@@ -406,23 +416,27 @@ class Node:
         # Its socket may take seconds to close; what it says counts no more, so it has left.
         self.leave(member)
 
-    def _append(self, member: Member, envelope: Envelope) -> None:
+    def _append(self, member: Member, envelopes: Sequence[Envelope]) -> None:
         held = self._holding.find(member.topic)
         if held is None:
-            self.refuse(member, _unavailable(envelope.id))
+            for envelope in envelopes:
+                self.refuse(member, _unavailable(envelope.id))
             return
-        data = envelope.data
-        entry = Relayed(member.record.connection, envelope.sender, envelope.to, data)
-        self.metrics.relayed(envelope.kind.family, len(data))
-        self.broker.publish(member.topic, Draft(entry, member, held.topic.position))
+        connection, position = member.connection, held.topic.position
+        drafts: list[Draft] = []
+        for envelope in envelopes:
+            data = envelope.data
+            self.metrics.relayed(envelope.kind.family, len(data))
+            drafts.append(Draft(Relayed(connection, envelope.sender, envelope.to, data), member, position))
+        self.broker.publish(member.topic, drafts)
 
     # What the broker tells
 
-    def hear(self, topic: str, position: int, entry: Entry) -> None:
-        """The next entry of a topic's order (`Hearer`)."""
+    def hear(self, topic: str, position: int, entries: Sequence[Entry]) -> None:
+        """The next entries of a topic's order (`Hearer`)."""
         held = self._holding.find(topic)
         if held is not None:
-            for effect in held.topic.apply(position, entry):
+            for effect in held.topic.apply(position, entries):
                 self._perform(effect, held.fanout)
 
     def stale(self, topic: str, drafts: Sequence[Draft]) -> None:
@@ -435,12 +449,12 @@ class Node:
                 if member.ended is None:
                     self._judge_again(member, Envelope.parse(draft.entry.data))
             elif isinstance(draft.entry, Left):
-                self.broker.publish(topic, draft)
+                self.broker.publish(topic, [draft])
 
     def _judge_again(self, member: Member, envelope: Envelope) -> None:
         error = authorize(member, envelope)
         if error is None:
-            self._append(member, envelope)
+            self._append(member, [envelope])
         else:
             error.envelope_id = envelope.id
             self.refuse(member, error)
@@ -476,9 +490,9 @@ class Node:
         match effect:
             case Deliver():
                 if effect.receivers:
-                    fanout.deliver(effect.data, effect.receivers)
+                    fanout.deliver(effect.envelopes, effect.receivers)
                 if effect.also:
-                    fanout.deliver_also(effect.data, effect.also)
+                    fanout.deliver_also(effect.envelopes, effect.also)
                 self._rounds.touch(fanout)
             case Welcome():
                 fanout.tell(effect.data, effect.member)
@@ -528,7 +542,7 @@ class Node:
                 self._look_at(held)
         unsaid, self._unsaid = self._unsaid, []
         for topic, draft in unsaid:
-            self.broker.publish(topic, draft)
+            self.broker.publish(topic, [draft])
         for participant in _due(self._holding, now):
             await self.broker.amend(participant, lambda record: record.amendments_at(now), now)
 

@@ -32,11 +32,14 @@ class _Order:
     def is_stale(self, draft: Draft) -> bool:
         return any(self.changed.get(subject, 0) > draft.judged_at for subject in draft.subjects)
 
-    def append(self, entry: Entry) -> int:
-        self.position += 1
-        if not isinstance(entry, Relayed):  # nearly every entry is one
-            self._note(entry)
-        return self.position
+    def append(self, entries: Sequence[Entry]) -> int:
+        """Append these; return the place of the first."""
+        first = self.position + 1
+        for entry in entries:
+            self.position += 1
+            if not isinstance(entry, Relayed):  # nearly every entry is one
+                self._note(entry)
+        return first
 
     def _note(self, entry: Entry) -> None:
         match entry:
@@ -72,7 +75,7 @@ class MemoryBroker:
         self._participants: dict[str, ParticipantRecord] = {}
         self._revocations: list[Revocation] = []
         self._orders: dict[str, _Order] = {}
-        self._told: deque[tuple[str, int, Entry]] = deque()
+        self._told: deque[tuple[str, int, Sequence[Entry]]] = deque()
         self._is_telling = False
         self._unsaved = False
         self._hearer: Hearer | None = None
@@ -111,17 +114,18 @@ class MemoryBroker:
             order.is_heard = False
             self._drop_if_empty(topic, order)
 
-    def publish(self, topic: str, draft: Draft) -> None:
+    def publish(self, topic: str, drafts: Sequence[Draft]) -> None:
         order, hearer = self._orders.get(topic), self._hearer
         if hearer is None:
             return
         if order is None:
-            if not isinstance(draft.entry, Left):
-                hearer.unavailable(topic, [draft])
-        elif order.changed and order.is_stale(draft):
-            hearer.stale(topic, [draft])
+            unsaid = [draft for draft in drafts if not isinstance(draft.entry, Left)]
+            if unsaid:
+                hearer.unavailable(topic, unsaid)
+        elif order.changed and order.is_stale(drafts[0]):
+            hearer.stale(topic, drafts)
         else:
-            self._append(topic, order, draft.entry)
+            self._append(topic, order, [draft.entry for draft in drafts])
 
     async def topics(self) -> Sequence[str]:
         return [topic for topic, order in self._orders.items() if order.joined]
@@ -175,7 +179,7 @@ class MemoryBroker:
         for topic, order in list(self._orders.items()):
             if before.amendments_in(topic) != record.amendments_in(topic):
                 in_force = [amendment.to_json() for amendment in record.amendments_in(topic)]
-                self._append(topic, order, Amended(participant, record.version, in_force, at))
+                self._append(topic, order, [Amended(participant, record.version, in_force, at)])
         return record
 
     async def revoke(self, revocation: Revocation, ended: Ended) -> Ending:
@@ -194,26 +198,26 @@ class MemoryBroker:
         for name, order in orders.items():
             meant = [join.record for join in order.joined.values() if ended.means(join.record)]
             closed.extend(meant)
-            self._append(name, order, ended)
+            self._append(name, order, [ended])
         return Ending(tuple(closed), tuple(orders))
 
     async def revocations(self) -> Sequence[Revocation]:
         return list(self._revocations)
 
-    def _append(self, topic: str, order: _Order, entry: Entry) -> None:
-        position = order.append(entry)
+    def _append(self, topic: str, order: _Order, entries: Sequence[Entry]) -> None:
+        first = order.append(entries)
         if self._is_telling:
-            self._told.append((topic, position, entry))
+            self._told.append((topic, first, entries))
             return
         self._is_telling = True
         try:
             if order.is_heard and self._hearer is not None:
-                self._hearer.hear(topic, position, entry)
+                self._hearer.hear(topic, first, entries)
             while self._told:
-                name, position, next_entry = self._told.popleft()
+                name, place, told = self._told.popleft()
                 heard = self._orders.get(name)
                 if heard is not None and heard.is_heard and self._hearer is not None:
-                    self._hearer.hear(name, position, next_entry)
+                    self._hearer.hear(name, place, told)
         finally:
             self._is_telling = False
         if not order.is_heard:

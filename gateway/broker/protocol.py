@@ -65,8 +65,8 @@ class Standing:
 class Hearer(Protocol):
     """The node, as its broker sees it. Every call is synchronous and must not raise."""
 
-    def hear(self, topic: str, position: int, entry: Entry) -> None:
-        """The next entry of a topic that the node has entered."""
+    def hear(self, topic: str, position: int, entries: Sequence[Entry]) -> None:
+        """The next entries, from `position` on, of a topic that the node has entered."""
         ...
 
     def stale(self, topic: str, drafts: Sequence[Draft]) -> None:
@@ -125,8 +125,12 @@ class Broker(Protocol):
         """Hear a topic no more."""
         ...
 
-    def publish(self, topic: str, draft: Draft) -> None:
-        """Queue an entry for the topic's order; the outcome comes back through the hearer."""
+    def publish(self, topic: str, drafts: Sequence[Draft]) -> None:
+        """
+        Queue entries for the topic's order; what comes of each comes back through the hearer.
+
+        Several are of one member, and were judged at the same place.
+        """
         ...
 
     async def topics(self) -> Sequence[str]:

@@ -198,8 +198,8 @@ class RedisBroker:
     async def exit(self, topic: str) -> None:
         await self._listening.exit(topic)
 
-    def publish(self, topic: str, draft: Draft) -> None:
-        self._speaking.publish(topic, draft)
+    def publish(self, topic: str, drafts: Sequence[Draft]) -> None:
+        self._speaking.publish(topic, drafts)
 
     async def topics(self) -> Sequence[str]:
         (names,) = await self.ask_all([["HKEYS", self._keys.topics]])

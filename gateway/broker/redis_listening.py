@@ -27,12 +27,12 @@ from gateway.broker.redis_keys import Keys
 from gateway.broker.redis_limits import RedisTimes
 from gateway.broker.redis_link import LinkLost, Refused
 from gateway.broker.redis_refusals import REROUTED
-from gateway.broker.redis_replica import OrderBroken, Replica
+from gateway.broker.redis_replica import OrderBroken, Replica, Told
 from gateway.broker.redis_scripts import ENTER, EXIT, SWAP, command
 from gateway.broker.redis_session import Session
 from gateway.broker.redis_shards import Shards
 from gateway.broker.redis_speaking import Speaking
-from gateway.core import Entry, Gone, Snapshot
+from gateway.core import Gone, Snapshot
 from gateway.errors import BrokerUnavailable
 
 log = structlog.get_logger("gateway.broker")
@@ -275,11 +275,11 @@ class Listening:
                 next="dropped; see who else can reach this Redis",
             )
 
-    def _tell(self, replica: Replica, news: Callable[[], Iterable[tuple[int, Entry]]]) -> None:
+    def _tell(self, replica: Replica, news: Callable[[], Iterable[Told]]) -> None:
         """Tell the node what a replica makes of some news, and see what follows."""
         try:
-            for position, entry in news():
-                self._hearer.hear(replica.topic, position, entry)
+            for first, entries in news():
+                self._hearer.hear(replica.topic, first, entries)
         except Forged:
             self._drop_forged(replica.topic)
         except OrderBroken as error:
@@ -419,8 +419,8 @@ class Listening:
             batch = self._seal.open(replica.topic, replica.epoch, stored)
         except Forged as error:
             raise OrderBroken("the stream holds what no node of this gateway wrote") from error
-        for position, entry in replica.fill(last, batch):
-            self._hearer.hear(replica.topic, position, entry)
+        for first, entries in replica.fill(last, batch):
+            self._hearer.hear(replica.topic, first, entries)
 
 
 def read_snapshot(reply: list[Any]) -> Snapshot:

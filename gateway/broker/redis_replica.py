@@ -13,6 +13,10 @@ _HELD_BATCHES: Final = 4096
 """More than this waiting for a gap is dropped again: the stream has it."""
 
 
+Told = tuple[int, Sequence[Entry]]
+"""Entries that stand one after another, and the place of the first."""
+
+
 class OrderBroken(Exception):
     """The order as told so far is not the one that Redis has."""
 
@@ -53,7 +57,7 @@ class Replica:
         self.epoch, self.position, self.last, self._numbers = epoch, position, last, numbers
         self.run_id = run_id
 
-    def take(self, epoch: str, first: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
+    def take(self, epoch: str, first: int, batch: Batch) -> Iterator[Told]:
         """Take a published batch. Afterwards `is_live` is false if something before it is missing."""
         if not self.is_live:
             self._hold(epoch, first, batch)
@@ -95,7 +99,7 @@ class Replica:
             # Another process may have gone back and then on: only the entry itself could tell.
             raise OrderBroken("Redis was started again and no longer has the last entry told")
 
-    def fill(self, last: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
+    def fill(self, last: int, batch: Batch) -> Iterator[Told]:
         """Take a batch of the stream, named by its last position."""
         first = last - len(batch.entries) + 1
         if last <= self.position:
@@ -113,7 +117,7 @@ class Replica:
         self._answered_for = len(self._held)
         self._promised_then = self._promised[-1][0] if self._promised else 0
 
-    def resume(self) -> Iterator[tuple[int, Entry]]:
+    def resume(self) -> Iterator[Told]:
         """
         Nothing is missing up to what Redis has: tell what is held and be live, or find the next gap.
 
@@ -152,14 +156,13 @@ class Replica:
     def _is_new(self, batch: Batch) -> bool:
         return batch.number > self._numbers.get(batch.node, 0)
 
-    def _tell(self, first: int, batch: Batch) -> Iterator[tuple[int, Entry]]:
+    def _tell(self, first: int, batch: Batch) -> Iterator[Told]:
         name, last = name_of(batch), first + len(batch.entries) - 1
         if self._promised and self._promised[0][0] <= last and self._promised.popleft() != (last, name):
             raise OrderBroken("Redis has lost what it had accepted")
         self._numbers[batch.node], self.last = batch.number, name
-        for index, entry in enumerate(batch.entries):
-            self.position = first + index
-            yield first + index, entry
+        self.position = last
+        yield first, batch.entries
 
 
 def name_of(batch: Batch) -> str:

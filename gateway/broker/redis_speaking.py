@@ -80,15 +80,18 @@ class Speaking:
 
     # From the node
 
-    def publish(self, topic: str, draft: Draft) -> None:
-        """Queue a draft; what comes of it is told to the hearer."""
-        line, item = self._line(topic), Item(draft.entry, self._loop.time(), draft)
-        if self._queued >= self._bounds.queued or self._queued_bytes + item.size > self._bounds.queued_bytes:
+    def publish(self, topic: str, drafts: Sequence[Draft]) -> None:
+        """Queue drafts; what comes of each is told to the hearer."""
+        line, now, bounds = self._line(topic), self._loop.time(), self._bounds
+        for draft in drafts:
+            item = Item(draft.entry, now, draft)
             self._queued += 1
             self._queued_bytes += item.size
-            self._loop.call_soon(self._give_up, line, [item], "too much is waiting")
-        else:
-            self._queue(line, item)
+            if self._queued > bounds.queued or self._queued_bytes > bounds.queued_bytes:
+                self._loop.call_soon(self._give_up, line, [item], "too much is waiting")
+            else:
+                line.queue.append(item)
+        self._wake(line)
 
     async def say(self, topic: str, entry: Entry, meta: Meta | None = None) -> list[Any]:
         """

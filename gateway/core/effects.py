@@ -24,13 +24,13 @@ class Refuse:
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
-    """The same bytes to each receiver, and to some others."""
+    """The same envelopes, in order, to each receiver, and to some others."""
 
-    data: bytes
+    envelopes: Sequence[bytes]
     receivers: Sequence[Member]
     """A list that the topic keeps: the same one for as long as nobody comes or goes."""
     also: Sequence[Member] = ()
-    """Others, picked for this envelope; none of them is among the receivers."""
+    """Others, picked for these envelopes; none of them is among the receivers."""
 
 
 @dataclass(frozen=True, slots=True)

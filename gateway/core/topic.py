@@ -9,7 +9,7 @@ goes to all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -63,13 +63,33 @@ class Topic:
         else:
             self._directed = _without(member, self._directed)
 
-    def apply(self, position: int, entry: Entry) -> Sequence[Effect]:
-        """Take the next entry of the order and return what it leads to on this node."""
+    def apply(self, position: int, entries: Sequence[Entry]) -> Iterator[Effect]:
+        """
+        Take the next entries of the order, from `position` on, and yield what they lead to on this node.
+
+        Each is taken when what the ones before it led to has been done. Envelopes
+        that come one after another are one delivery, where everybody hears them.
+        """
         assert position > self.position, "entries come in order and once"
-        self.position = position
+        together: list[bytes] = []
+        for at, entry in enumerate(entries, position):
+            if isinstance(entry, Relayed) and not self._directed:
+                together.append(entry.data)
+                continue
+            if together:
+                self.position = at - 1
+                yield Deliver(together, self._hearing_all)
+                together = []
+            self.position = at
+            yield from self._apply(entry)
+        if together:
+            self.position = position + len(entries) - 1
+            yield Deliver(together, self._hearing_all)
+
+    def _apply(self, entry: Entry) -> Sequence[Effect]:
         match entry:
             case Relayed():
-                return (Deliver(entry.data, self._hearing_all, self._named(entry)),)
+                return (Deliver((entry.data,), self._hearing_all, self._named(entry)),)
             case Joined():
                 return self._joined(entry)
             case Left():
@@ -170,12 +190,12 @@ class Topic:
         )
 
     def _presence(self, participant: str, at: float, nth: int = 0) -> Deliver:
-        return Deliver(self._presence_of(participant, at, nth), self._hearing_all, self._directed)
+        return Deliver((self._presence_of(participant, at, nth),), self._hearing_all, self._directed)
 
     def _presence_for_others(self, participant: str, at: float) -> Deliver:
         """Presence for those who did not just hear of it by a welcome."""
         others = [member for member in (*self._hearing_all, *self._directed) if member.id != participant]
-        return Deliver(self._presence_of(participant, at, 0), (), others)
+        return Deliver((self._presence_of(participant, at, 0),), (), others)
 
     def _presence_of(self, participant: str, at: float, nth: int) -> bytes:
         id = f"gw-{self.epoch}-{self.position}-{nth}"

@@ -99,9 +99,9 @@ class Seat:
     def __init__(self, node: Node, member: Member, door: Door, used: Pass) -> None:
         self._node, self._member, self._door, self._pass = node, member, door, used
 
-    def received(self, data: bytes) -> None:
+    def received(self, messages: Sequence[bytes]) -> None:
         try:
-            self._node.receive(self._member, data)
+            self._node.receive(self._member, messages)
         except Exception:
             # A fault of ours, and the edge of this connection: it ends, and the others go on.
             log.exception(

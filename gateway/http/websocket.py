@@ -251,7 +251,7 @@ class WebSocketDoor:
                 if text is None:
                     seat.received_binary()
                 else:
-                    seat.received(text.encode())
+                    seat.received((text.encode(),))
                     seat.read_done()
         finally:
             self._left(member, message.get("code") or int(CloseCode.INTERNAL))

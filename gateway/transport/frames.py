@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from struct import Struct
 from typing import Any, Final, Protocol
 
 from websockets.extensions import Extension
@@ -26,6 +27,7 @@ _PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SHORT: Final = 126
 _LONG: Final = 127
+_medium_head: Final = Struct(">BBH").pack
 _PAGES: Final = 1 << 15
 _END_GRACE_S: Final = 5.0
 """Seconds that a closed connection gets to take its last bytes."""
@@ -46,15 +48,15 @@ def frame_head(size: int) -> bytes:
     if size < _SHORT:
         return bytes((_TEXT, size))
     if size < 1 << 16:
-        return bytes((_TEXT, _SHORT, size >> 8, size & 0xFF))
+        return _medium_head(_TEXT, _SHORT, size)
     return bytes((_TEXT, _LONG)) + size.to_bytes(8, "big")
 
 
 class Receiver(Protocol):
     """Who takes what a connection brings. Every call is synchronous and must not raise."""
 
-    def received(self, data: bytes) -> None:
-        """A whole text message; its bytes are UTF-8."""
+    def received(self, messages: Sequence[bytes]) -> None:
+        """Whole text messages that came one after another; their bytes are UTF-8."""
         ...
 
     def received_binary(self) -> None:
@@ -285,6 +287,7 @@ class FramedConnection(asyncio.Protocol):
             data, self._tail = self._tail, None
         position, size = 0, len(data)
         receiver, max_size = self._receiver, self._max_size
+        texts: list[bytes] = []
         while size - position >= 2:
             first, second = data[position], data[position + 1]
             length = second & 0x7F
@@ -294,6 +297,7 @@ class FramedConnection(asyncio.Protocol):
                     break
                 length = int.from_bytes(data[position + 2 : position + head - 4], "big")
             if length > max_size or not second & _MASKED:
+                texts = self._hand_over(texts)
                 self._take_odd(data[position:])  # against the rules: the rest does not matter
                 position = size
                 break
@@ -306,17 +310,28 @@ class FramedConnection(asyncio.Protocol):
                 masked = data[start:end] if length < _PAGES else memoryview(data)[start:end]
                 message = apply_mask(masked, data[start - 4 : start])
                 if message.isascii() or _is_utf8(message):
-                    receiver.received(message)
+                    texts.append(message)
                 else:
+                    texts = self._hand_over(texts)
                     self._fail(_NOT_UTF8)
             elif first == _PONG and length < _SHORT:
                 self.pinged_at = None  # all that ten thousand who are silent ever say
             else:
+                texts = self._hand_over(texts)
                 self._take_odd(data[position:end])
             position = end
         if position < size:
             self._tail = bytearray(data[position:])
+        if texts:
+            self._receiver.received(texts)
         receiver.read_done()
+
+    def _hand_over(self, texts: list[bytes]) -> list[bytes]:
+        """Hand over what came before something else; return where to collect what comes behind it."""
+        if not texts:
+            return texts
+        self._receiver.received(texts)
+        return []
 
     def _wanted(self, data: bytearray) -> int:
         """Bytes to wait for before the frame at the start of `data` can be taken or refused."""
@@ -389,7 +404,7 @@ class FramedConnection(asyncio.Protocol):
         if self._close_sent is not None:
             return
         if _is_utf8(message):
-            self._receiver.received(message)
+            self._receiver.received((message,))
         else:
             self._fail(_NOT_UTF8)
 
@@ -427,7 +442,7 @@ class FramedConnection(asyncio.Protocol):
 class _Nobody:
     """Takes what nobody is there to take."""
 
-    def received(self, data: bytes) -> None: ...
+    def received(self, messages: Sequence[bytes]) -> None: ...
 
     def received_binary(self) -> None: ...
 

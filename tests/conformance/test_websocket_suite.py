@@ -8,6 +8,7 @@ with them 12 and 13, since no compression is offered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,8 +33,9 @@ class Echo:
 
     connection: FramedConnection
 
-    def received(self, data: bytes) -> None:
-        self.connection.write(frame_head(len(data)) + data)
+    def received(self, messages: Sequence[bytes]) -> None:
+        for data in messages:
+            self.connection.write(frame_head(len(data)) + data)
 
     def received_binary(self) -> None:
         self.connection.close(1003, "")

@@ -114,7 +114,7 @@ def test_each_member_hears_what_it_should_in_order_and_once(
             match step, value:
                 case "deliver", int(size) if present:
                     data = b"%d:" % number + b"x" * size
-                    fanout.deliver(data, present)
+                    fanout.deliver([data], present)
                     for member in present:
                         due[member.id].append(data)
                 case "tell", int(whom):
@@ -148,7 +148,7 @@ def test_what_came_in_one_round_is_one_write_of_the_same_bytes() -> None:
     everybody, rounds = members(20), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
     for number in range(10):
-        fanout.deliver(b"%d" % number, everybody)
+        fanout.deliver([b"%d" % number], everybody)
         fanout.schedule()
     rounds.all()
 
@@ -160,11 +160,11 @@ def test_what_one_alone_is_to_hear_stands_in_its_place() -> None:
     ann, bob = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
     fanout.tell(b"welcome", ann)
-    fanout.deliver(b"1", [ann, bob])
+    fanout.deliver([b"1"], [ann, bob])
     shared = [ann, bob]
-    fanout.deliver(b"2", shared)
+    fanout.deliver([b"2"], shared)
     fanout.tell(b"refused", bob)
-    fanout.deliver(b"3", shared)
+    fanout.deliver([b"3"], shared)
     fanout.flush()
 
     assert ear(ann).heard == [b"welcome", b"1", b"2", b"3"]
@@ -174,11 +174,11 @@ def test_what_one_alone_is_to_hear_stands_in_its_place() -> None:
 def test_who_was_read_hears_its_own_message_and_the_answer_in_one_write() -> None:
     ann, bob = both = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
-    fanout.deliver(b"question", both)
+    fanout.deliver([b"question"], both)
     assert fanout.flush_but(ann)
     assert (ear(ann).heard, ear(bob).heard) == ([], [b"question"])
 
-    fanout.deliver(b"answer", both)
+    fanout.deliver([b"answer"], both)
     assert fanout.flush_but(bob)
     assert [envelopes for _, envelopes in ear(ann).writes] == [[b"question", b"answer"]]
 
@@ -192,7 +192,7 @@ def test_after_a_copy_that_waited_for_nothing_the_next_leave_at_once() -> None:
     fanout = Fanout(Rounds().call_soon, uncounted)
 
     def says(who: Member) -> bool:
-        fanout.deliver(b"more", both)
+        fanout.deliver([b"more"], both)
         return fanout.flush_but(who)
 
     def is_owed_in_vain() -> bool:
@@ -216,7 +216,7 @@ def test_who_goes_on_without_an_answer_is_owed_no_more_than_a_batch() -> None:
     ann, bob = both = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
     for number in range(100):
-        fanout.deliver(b"%03d" % number + b"x" * 997, both)
+        fanout.deliver([b"%03d" % number + b"x" * 997], both)
         fanout.flush_but(ann)
         assert len(ear(bob).heard) - len(ear(ann).heard) <= 8
     fanout.flush()
@@ -228,9 +228,9 @@ def test_who_goes_on_without_an_answer_is_owed_no_more_than_a_batch() -> None:
 def test_nobody_is_owed_what_is_large() -> None:
     ann, bob = both = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
-    fanout.deliver(b"question", both)
+    fanout.deliver([b"question"], both)
     fanout.flush_but(ann)
-    fanout.deliver(large := b"x" * 10_000, both)
+    fanout.deliver([large := b"x" * 10_000], both)
 
     assert not fanout.flush_but(ann)
     assert ear(ann).heard == ear(bob).heard == [b"question", large]
@@ -239,7 +239,7 @@ def test_nobody_is_owed_what_is_large() -> None:
 def test_what_is_owed_goes_before_anything_that_comes_after_it() -> None:
     ann, bob = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
-    fanout.deliver(b"question", [ann, bob])
+    fanout.deliver([b"question"], [ann, bob])
     fanout.flush_but(ann)
     fanout.tell(b"refused", ann)
     fanout.flush()
@@ -253,7 +253,7 @@ def test_an_envelope_beyond_a_batch_is_not_joined_to_its_head() -> None:
     fanout = Fanout(Rounds().call_soon, lambda envelopes, size: counted.append((envelopes, size)))
     long = b"x" * ((1 << 18) + 1)
     for data in (b"before", long, b"after"):
-        fanout.deliver(data, both)
+        fanout.deliver([data], both)
     fanout.flush()
 
     assert ear(ann).heard == ear(bob).heard == [b"before", long, b"after"]
@@ -265,7 +265,7 @@ def test_an_envelope_beyond_a_batch_is_not_joined_to_its_head() -> None:
 def test_who_is_no_member_hears_only_what_it_is_told() -> None:
     ann, stranger = members(2)
     fanout = Fanout(Rounds().call_soon, uncounted)
-    fanout.deliver(b"1", [ann])
+    fanout.deliver([b"1"], [ann])
     fanout.tell(b"for you", stranger)
     fanout.flush()
 
@@ -275,7 +275,7 @@ def test_who_is_no_member_hears_only_what_it_is_told() -> None:
 @pytest.mark.parametrize(("count", "is_small"), [(SMALL, True), (SMALL + 1, False)])
 def test_a_topic_is_small_up_to_eight_members(count: int, is_small: bool) -> None:
     fanout = Fanout(Rounds().call_soon, uncounted)
-    fanout.deliver(b"1", members(count))
+    fanout.deliver([b"1"], members(count))
 
     assert fanout.is_small is is_small
 
@@ -283,7 +283,7 @@ def test_a_topic_is_small_up_to_eight_members(count: int, is_small: bool) -> Non
 def test_a_small_topic_waits_for_no_second_round() -> None:
     everybody, rounds = members(SMALL), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
-    fanout.deliver(b"1", everybody)
+    fanout.deliver([b"1"], everybody)
     fanout.schedule()
     rounds.one()
 
@@ -295,7 +295,7 @@ def test_a_large_topic_waits_the_longer_the_more_it_saves_while_more_comes(recei
     everybody, rounds = members(receivers), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
     for number in range(most + 1):
-        fanout.deliver(b"%d" % number, everybody)
+        fanout.deliver([b"%d" % number], everybody)
         fanout.schedule()
         assert ear(everybody[0]).heard == []
         rounds.one()
@@ -307,7 +307,7 @@ def test_a_large_topic_waits_the_longer_the_more_it_saves_while_more_comes(recei
 def test_a_large_topic_waits_one_round_when_no_more_comes() -> None:
     everybody, rounds = members(SMALL + 1), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
-    fanout.deliver(b"1", everybody)
+    fanout.deliver([b"1"], everybody)
     fanout.schedule()
     rounds.one()
     rounds.one()
@@ -319,14 +319,14 @@ def test_a_large_topic_waits_one_round_when_no_more_comes() -> None:
 def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them() -> None:
     everybody, rounds = members(1000), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
-    fanout.deliver(b"1", everybody)
+    fanout.deliver([b"1"], everybody)
     fanout.flush(in_slices=True)
     assert [len(ear(member).heard) for member in everybody] == [1] * 160 + [0] * 840
 
     rounds.one()
     assert sum(len(ear(member).heard) for member in everybody) == 320
 
-    fanout.deliver(b"2", everybody)
+    fanout.deliver([b"2"], everybody)
     fanout.tell(b"you", everybody[-1])
     fanout.flush(in_slices=True)
     assert ear(everybody[-1]).heard == [b"1", b"2", b"you"]
@@ -338,10 +338,10 @@ def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them(
 def test_what_comes_during_a_flush_in_slices_leaves_together_after_it() -> None:
     everybody, rounds = members(300), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
-    fanout.deliver(b"1", everybody)
+    fanout.deliver([b"1"], everybody)
     fanout.flush(in_slices=True)
     for data in (b"2", b"3"):
-        fanout.deliver(data, everybody)
+        fanout.deliver([data], everybody)
         fanout.schedule()
         rounds.one()
     rounds.all()
@@ -354,7 +354,7 @@ def test_a_batch_grows_to_a_quarter_of_a_mebibyte_and_one_envelope() -> None:
     everybody, size = members(2), 100_000
     fanout = Fanout(Rounds().call_soon, uncounted)
     for _ in range(10):
-        fanout.deliver(b"x" * size, everybody)
+        fanout.deliver([b"x" * size], everybody)
     fanout.flush()
 
     sizes = [len(frames) for frames, _ in ear(everybody[0]).writes]
@@ -365,7 +365,7 @@ def test_a_batch_grows_to_a_quarter_of_a_mebibyte_and_one_envelope() -> None:
 def test_nothing_pending_is_nothing_written() -> None:
     everybody, rounds = members(3), Rounds()
     fanout = Fanout(rounds.call_soon, uncounted)
-    fanout.deliver(b"1", everybody)
+    fanout.deliver([b"1"], everybody)
     fanout.flush()
     fanout.flush(in_slices=True)
     fanout.schedule()

@@ -103,7 +103,7 @@ def test_a_fault_of_ours_ends_the_one_connection_and_says_so() -> None:
     seat = Seat(cast("Node", node), cast("Member", member), cast("Any", None), cast("Any", None))
 
     with capture_logs() as logs:
-        seat.received(b"{}")
+        seat.received([b"{}"])
 
     assert node.closed == [(member, CloseCode.INTERNAL)]
     assert [(line["event"], line["participant"], line["exc_info"]) for line in logs] == [

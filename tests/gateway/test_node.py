@@ -31,12 +31,12 @@ class FaultyBroker(MemoryBroker):
         self.is_away = False
         self.in_between: list[Amendment] = []
 
-    def publish(self, topic: str, draft: Draft) -> None:
+    def publish(self, topic: str, drafts: Sequence[Draft]) -> None:
         if self.is_away:
             assert self._hearer is not None
-            self._hearer.unavailable(topic, [draft])
+            self._hearer.unavailable(topic, drafts)
             return
-        super().publish(topic, draft)
+        super().publish(topic, drafts)
 
     async def remember(self, participant: str, base: Sequence[str], at: float) -> None:
         await super().remember(participant, base, at)
@@ -134,7 +134,7 @@ async def test_what_the_broker_does_not_take_is_answered(bench: Bench) -> None:
     bench.took(ann), bench.took(bob)
 
     bench.broker.is_away = True
-    bench.node.receive(ann, envelope("ann", id="lost"))
+    bench.node.receive(ann, [envelope("ann", id="lost")])
 
     (error,) = bench.took(ann)
     assert (error["payload"]["error"], error["correlation_id"]) == ("topic_unavailable", "lost")
@@ -305,7 +305,7 @@ async def test_nobody_is_asked_who_has_nothing_waiting_and_was_given_nothing(ben
     assert not held.fanout.was_given
 
     outbox(ann).waiting_bytes, outbox(ann).behind = 1, True
-    bench.node.receive(ann, envelope("ann"))
+    bench.node.receive(ann, [envelope("ann")])
     bench.node.read_done()
     for _ in range(4):
         await bench.node.tick()
@@ -347,7 +347,7 @@ async def test_who_is_being_closed_has_left_at_once(bench: Bench) -> None:
     bench.node.leave(ann)
 
     assert [one["payload"]["event"] for one in bench.took(bob)] == ["leave"]
-    bench.node.receive(ann, envelope("ann"))
+    bench.node.receive(ann, [envelope("ann")])
     assert bench.took(bob) == []
 
 
@@ -426,7 +426,7 @@ async def test_an_envelope_over_the_limit_is_told_and_closed() -> None:
     ann = await bench.join("ann", "chat")
     bench.node.max_envelope_bytes = 50
 
-    bench.node.receive(ann, envelope("ann"))
+    bench.node.receive(ann, [envelope("ann")])
 
     assert bench.took(ann)[-1]["payload"]["error"] == "too_large"
     assert outbox(ann).code is CloseCode.TOO_LARGE
@@ -434,14 +434,14 @@ async def test_an_envelope_over_the_limit_is_told_and_closed() -> None:
 
 
 async def test_a_left_entry_of_a_dead_topic_is_no_error(bench: Bench) -> None:
-    bench.broker.publish("nowhere", Draft(Left("n1/9", NOW), None, 0))
+    bench.broker.publish("nowhere", [Draft(Left("n1/9", NOW), None, 0)])
 
 
 async def test_a_node_disowns_connections_that_a_store_believes_it_still_has(bench: Bench) -> None:
     # A store that went back has forgotten the leave of n1/99, whose node lives on.
     await bench.broker.enter("ops")
     ghost = ConnectionRecord("n1/99", "n1", "cid", ("chat",), "jti-cid", 0, NOW)
-    bench.broker.publish("ops", Draft(Joined(ghost, 0, []), None, 0))
+    bench.broker.publish("ops", [Draft(Joined(ghost, 0, []), None, 0)])
 
     await bench.join("ann", "chat")
 

@@ -22,7 +22,7 @@ class Topic:
     def is_read(self, who: Member, data: bytes) -> None:
         """One read, of one envelope."""
         self._rounds.reader = who
-        self.fanout.deliver(data, self.members)
+        self.fanout.deliver([data], self.members)
         self._rounds.touch(self.fanout)
         self._rounds.read_done()
 

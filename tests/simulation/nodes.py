@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,10 +56,11 @@ class _TellingMemoryBroker(MemoryBroker):
         super().__init__(new_epoch=world.new_epoch, state=world.disk)
         self._world = world
 
-    def _append(self, topic: str, order: Any, entry: Entry) -> None:
-        if isinstance(entry, Relayed):
-            self._world.note_appended(topic, [entry])
-        super()._append(topic, order, entry)
+    def _append(self, topic: str, order: Any, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if isinstance(entry, Relayed):
+                self._world.note_appended(topic, [entry])
+        super()._append(topic, order, entries)
 
 
 class NodeProcess(Process):
@@ -110,14 +114,10 @@ class NodeProcess(Process):
     def read(self) -> None:
         """Read everything that has arrived, connection by connection."""
         inbox, self.inbox = self.inbox, []
-        before: Connection | None = None
-        for connection, data in inbox:
-            if connection is not before and before is not None:
-                self.node.read_done()
-            before = connection
+        for connection, together in groupby(inbox, key=itemgetter(0)):
             if connection.member is not None:
-                self.node.receive(connection.member, data)
-        self.node.read_done()
+                self.node.receive(connection.member, [data for _, data in together])
+            self.node.read_done()
 
     def stop(self) -> asyncio.Task[None]:
         """Stop as told by SIGTERM."""

@@ -44,9 +44,9 @@ class Hearing:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _connections: int = 0
 
-    def hear(self, topic: str, position: int, entry: Entry) -> None:
-        self.heard.setdefault(topic, []).append((position, entry))
-        self._position[topic] = position
+    def hear(self, topic: str, position: int, entries: Sequence[Entry]) -> None:
+        self.heard.setdefault(topic, []).extend(enumerate(entries, position))
+        self._position[topic] = position + len(entries) - 1
         self._changed.set()
 
     def stale(self, topic: str, drafts: Sequence[Draft]) -> None:
@@ -54,7 +54,7 @@ class Hearing:
         if self.judges_anew:
             for draft in drafts:
                 again = Draft(draft.entry, draft.member, self._position[topic])
-                self.broker.publish(topic, again)
+                self.broker.publish(topic, [again])
         self._changed.set()
 
     def unavailable(self, topic: str, drafts: Sequence[Draft]) -> None:
@@ -106,7 +106,7 @@ class Hearing:
         in_force = [amendment.to_json() for amendment in standing.record.amendments_in(topic)]
         entry = Joined(member.record, standing.record.version, in_force)
         draft = Draft(entry, member, standing.position)
-        self.broker.publish(topic, draft)
+        self.broker.publish(topic, [draft])
         await self.until(lambda: entry in self.entries(topic) or draft in self.handed_back)
         return entry in self.entries(topic)
 
@@ -115,11 +115,11 @@ class Hearing:
         entry = Relayed(member.connection, member.id, (), text.encode())
         at = self._position.get(member.topic, 0) if judged_at is None else judged_at
         draft = Draft(entry, member, at)
-        self.broker.publish(member.topic, draft)
+        self.broker.publish(member.topic, [draft])
         return draft
 
     def leave(self, member: Member) -> None:
-        self.broker.publish(member.topic, Draft(Left(member.connection, NOW), None, 0))
+        self.broker.publish(member.topic, [Draft(Left(member.connection, NOW), None, 0)])
 
     def position(self, topic: str = "ops") -> int:
         """Of the last entry heard, or of the snapshot."""

@@ -51,7 +51,7 @@ async def test_bytes_come_back_as_they_went(node: Hearing) -> None:
     await node.enter("ops")
     alice = await node.join("alice")
     entry = Relayed(alice.connection, "alice", ("bob", "carol"), bytes(range(256)) * 4096)
-    node.broker.publish("ops", Draft(entry, alice, node.position()))
+    node.broker.publish("ops", [Draft(entry, alice, node.position())])
     await node.until(lambda: len(node.entries()) == 2)
 
     assert node.entries()[1] == entry
@@ -170,7 +170,7 @@ async def test_a_join_judged_before_an_amendment_is_handed_back(node: Hearing) -
     standing = await node.broker.standing("ops", "alice", "jti-alice")
     await node.broker.amend("alice", promote("mcp/*"), NOW)
     member = node.member("alice")
-    node.broker.publish("ops", Draft(Joined(member.record, 0, []), member, standing.position))
+    node.broker.publish("ops", [Draft(Joined(member.record, 0, []), member, standing.position)])
     await node.until(lambda: bool(node.handed_back))
     await node.join("alice")
 
@@ -183,7 +183,7 @@ async def test_a_join_judged_before_a_revocation_of_its_token_is_handed_back(nod
     revocation = Revocation.of_token("jti-1", by="root", at=NOW, max_lifetime_s=3600)
     await node.broker.revoke(revocation, Ended(CloseCode.REVOKED, NOW, jti="jti-1"))
     member = node.member("alice", jti="jti-1")
-    node.broker.publish("ops", Draft(Joined(member.record, 0, []), member, standing.position))
+    node.broker.publish("ops", [Draft(Joined(member.record, 0, []), member, standing.position)])
     await node.until(lambda: bool(node.handed_back))
 
     assert (await node.broker.standing("ops", "alice", "jti-1")).revocations == (revocation,)

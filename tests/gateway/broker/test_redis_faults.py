@@ -384,7 +384,7 @@ async def test_a_user_who_may_write_only_half_of_a_batch_writes_none_of_it(
 
         await client.execute_command("ACL", "SETUSER", "gateway", f"-{command}")
         node.say(alice, "half")
-        node.broker.publish("ops", Draft(Joined(bob.record, 0, []), bob, node.position()))
+        node.broker.publish("ops", [Draft(Joined(bob.record, 0, []), bob, node.position())])
         await node.until(lambda: len(node.not_taken) == 2)
         assert await _written(client) == before
 

@@ -131,7 +131,7 @@ async def test_a_join_with_news_of_the_rights_makes_older_drafts_of_the_particip
     alice = await n1.join("alice")
     judged_at = n1.position()
     second = n2.member("alice")
-    n2.broker.publish("ops", Draft(Joined(second.record, 3, []), second, n2.position()))
+    n2.broker.publish("ops", [Draft(Joined(second.record, 3, []), second, n2.position())])
     await n1.until(lambda: len(n1.entries()) == 2)
     n1.say(alice, "judged before", judged_at=judged_at)
     await n1.until(lambda: bool(n1.handed_back))
@@ -143,7 +143,7 @@ async def test_an_amendment_is_said_even_where_a_join_brought_it_first(new_node:
     await n1.join("alice")
     await n2.enter("ops")
     second = n2.member("alice")
-    n2.broker.publish("ops", Draft(Joined(second.record, 1, []), second, n2.position()))
+    n2.broker.publish("ops", [Draft(Joined(second.record, 1, []), second, n2.position())])
     await n1.until(lambda: len(n1.entries()) == 2)
     for _ in range(2):
         await n1.broker.amend("alice", lambda record: [Amendment("alice")], NOW)

@@ -39,12 +39,12 @@ class OneNode:
 
     def apply(self, entry: Entry) -> list[Close]:
         closes = []
-        for effect in self.topic.apply(self.topic.position + 1, entry):
+        for effect in self.topic.apply(self.topic.position + 1, [entry]):
             match effect:
                 case Deliver():
                     assert not set(effect.receivers) & set(effect.also)
                     for receiver in (*effect.receivers, *effect.also):
-                        receiver.outbox.send(effect.data, (effect.data,))
+                        receiver.outbox.send(b"".join(effect.envelopes), effect.envelopes)
                 case Welcome():
                     effect.member.outbox.send(effect.data, (effect.data,))
                 case Close():

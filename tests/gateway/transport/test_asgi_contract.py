@@ -7,7 +7,7 @@ import gc
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -192,9 +192,10 @@ class Talker:
         self.ends: list[int] = []
         self.is_over = threading.Event()
 
-    def received(self, data: bytes) -> None:
+    def received(self, messages: Sequence[bytes]) -> None:
         assert self.connection is not None, "attached before anything is handed over"
-        self.connection.write(frame_head(len(data)) + data)
+        for data in messages:
+            self.connection.write(frame_head(len(data)) + data)
 
     def received_binary(self) -> None: ...
 
@@ -360,9 +361,9 @@ async def test_a_fault_of_ours_ends_the_connection_that_met_it_and_the_others_he
 ) -> None:
     receive = Node.receive
 
-    def failing(node: Node, member: Member, data: bytes) -> None:
-        receive(node, member, data)
-        if b"boom" in data:
+    def failing(node: Node, member: Member, messages: Sequence[bytes]) -> None:
+        receive(node, member, messages)
+        if b"boom" in messages[-1]:
             raise RuntimeError("a bug")
 
     monkeypatch.setattr(Node, "receive", failing)

@@ -105,12 +105,12 @@ async def test_two_that_overflow_in_one_write_do_not_let_their_leaves_overtake_i
 
     def leaves(number: int) -> None:  # as Node.close does
         fanout.flush()
-        fanout.deliver(b"%d leaves" % number, members[2:])
+        fanout.deliver([b"%d leaves" % number], members[2:])
 
     for number in (0, 1):
         wires[number].connection.pause_writing()
         wires[number].receiver.overflown = partial(leaves, number)  # type: ignore[method-assign]  # one that acts
-    fanout.deliver(b"to all", members)
+    fanout.deliver([b"to all"], members)
     fanout.flush()
     await asyncio.sleep(0)
     fanout.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -392,13 +392,13 @@ async def test_uvicorns_shutdown_closes_with_1012_at_once(wire: Wire) -> None:
 async def test_a_receiver_that_closes_hears_nothing_more_of_the_same_read(wire: Wire) -> None:
     heard: list[bytes] = []
 
-    def close(data: bytes) -> None:
-        heard.append(data)
+    def close(messages: Sequence[bytes]) -> None:
+        heard.extend(messages)
         wire.connection.close(4000, "")
 
     wire.receiver.received = close  # type: ignore[method-assign]  # a receiver that acts
 
-    wire.read(client_frame(TEXT, b"one") + client_frame(TEXT, b"two") + client_frame(PING))
+    wire.read(client_frame(TEXT, b"one") + client_frame(PING) + client_frame(TEXT, b"two"))
 
     assert heard == [b"one"]
     assert wire.close_code == 4000

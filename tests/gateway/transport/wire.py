@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -102,9 +103,9 @@ class Recorder:
     codes: list[int] = field(default_factory=list)
     overflows: int = 0
 
-    def received(self, data: bytes) -> None:
-        self.told.append("received")
-        self.messages.append(data)
+    def received(self, messages: Sequence[bytes]) -> None:
+        self.told += ["received"] * len(messages)
+        self.messages += messages
 
     def received_binary(self) -> None:
         self.told.append("binary")

@@ -29,8 +29,10 @@ class Reader:
     def __init__(self, near: str) -> None:
         self.near = near
         self.read_tools: list[str] = []
+        self.heard: list[str] = []
 
     def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
+        self.heard.append(intent)
         return [0.9 if text.startswith(self.near) else 0.1 for text in texts]
 
     def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
@@ -102,6 +104,16 @@ def test_an_encoder_alone_cuts_no_intent_in_two() -> None:
 
     assert len(routed(sure)) == 2
     assert len(routed(Logistic({}, -3.0))) == 1
+
+
+def test_where_one_part_of_an_intent_is_no_wish_the_others_are_not_read() -> None:
+    parts = ["read the file a.txt", "convert 5 euros to dollars", "book a table for two"]
+    unsure, reader = Logistic({}, -3.0), Reader("nothing of all that")
+    gate = Gate(Logistic({}, 3.0), unsure, 0.5, unsure)
+
+    Router(Monolithic(gate, reader), 0.5).route(" and ".join(parts), ALL)
+
+    assert reader.heard == [parts[0], " and ".join(parts)]
 
 
 def test_a_reading_says_what_was_left_and_what_is_doubtful() -> None:
