@@ -70,11 +70,15 @@ class Router:
         plans: list[Plan] = []
         route: Route | None = None
         if len(clauses) > 1:
-            plans += [self._strategy.plan(Intent.of(one.text, today, answers), catalogue) for one in clauses]
-            firsts = [plan.best for plan in plans]
-            calls = [call for call in firsts if call is not None]
+            calls: list[Call] = []
+            for clause in clauses:
+                plans.append(self._strategy.plan(Intent.of(clause.text, today, answers), catalogue))
+                call = plans[-1].best
+                if call is None or not self._is_wish(call):
+                    break  # the cut was wrong, whatever the other parts are: they need not be read
+                calls.append(call)
             if len(calls) == len(clauses) and self._stand_apart(calls):
-                route = self._decided(intent.text, calls, [one.condition for one in clauses])
+                route = self._decided(intent.text, calls, [clause.condition for clause in clauses])
         if route is None:
             # One wish, however it was cut; what it depends on gives it no values, and is not forgotten.
             one = Intent.of(clauses[0].text, today, answers) if len(clauses) == 1 else intent
@@ -92,13 +96,16 @@ class Router:
         timings["total"] = 1000 * (now() - began)
         return replace(route, timings=timings)
 
-    def _stand_apart(self, calls: list[Call]) -> bool:
-        """Whether each clause wants a tool of its own by itself, so that the cut was right."""
+    def _is_wish(self, call: Call) -> bool:
+        """Whether a clause wants a tool by itself."""
         # An encoder finds something near whatever was cut: a wish of its own has words for its tool.
-        if not all(call.wanted >= max(0.5, self._floor) and call.worded >= 0.5 for call in calls):
+        if call.wanted < max(0.5, self._floor) or call.worded < 0.5:
             return False
-        if any(call.missing and " " not in call.clause for call in calls):
-            return False  # "load and run" is no wish to run something that was not said
+        # "load and run" is no wish to run something that was not said
+        return not call.missing or " " in call.clause
+
+    def _stand_apart(self, calls: list[Call]) -> bool:
+        """Whether each wish is one of its own, so that the cut was right."""
         tools = {call.tool.key for call in calls}
         return len(tools) > 1 or all(call.arguments and not call.missing for call in calls)
 
