@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router_agent.models.gguf_header import NotGguf, read_header
-from router_agent.models.heads import Heads
+from router_agent.models.heads import Asked, Heads, Heard
 from router_agent.models.layout import INTENT_PIECES, sentence, shown
 from router_agent.models.loading import load
 from router_agent.models.reading import Reading, ToolPage
-from router_agent.models.wordpiece import Piece, WordPiece
+from router_agent.models.wordpiece import WordPiece
 
 SHIPPED = "router-encoder.gguf"
 BATCH = 512
@@ -26,6 +26,8 @@ _KEPT = 20_000
 """Texts of tools, parameters and choices whose vectors are kept."""
 _HEARD = 64
 """Intents whose vectors are kept."""
+_ASKED = 128
+"""Tools for which what the heads need is kept; up to 0.3 MB each."""
 
 
 class LlamaEncoder:
@@ -46,7 +48,8 @@ class LlamaEncoder:
         else:
             self._open(path, threads)
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._heard: OrderedDict[str, tuple[list[Piece], NDArray[np.float32]]] = OrderedDict()
+        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._asked: OrderedDict[ToolPage, Asked] = OrderedDict()
 
     def _open(self, path: Path, threads: int) -> None:
         header = read_header(path)
@@ -92,24 +95,33 @@ class LlamaEncoder:
 
     def nearness(self, intent: str, texts: Sequence[str]) -> Sequence[float]:
         """Cosines between an intent and each text."""
-        _, hidden = self._of(intent)
-        one, others = hidden.mean(axis=0), self.vectors(texts)
-        lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(one)
+        one, others = self._of(intent).unit, self.vectors(texts)
+        lengths = np.linalg.norm(others, axis=1)
         return [float(near) for near in others @ one / np.maximum(lengths, 1e-9)]
 
     def read(self, intent: str, tools: Sequence[ToolPage]) -> Sequence[Reading]:
         """One reading for each tool; what belongs to tools that were met lately costs nothing."""
-        words, hidden = self._of(intent)
-        self.prepare(tools)
+        heard = self._of(intent)
+        self.prepare([tool for tool in tools if tool not in self._asked])
         out: list[Reading] = []
         for tool in tools:
+            asked = self._asked_of(tool)
+            read = self._heads.slots(heard, asked, intent)
+            out.append(Reading(self._heads.relevant(heard, asked), tuple(read)))
+        return out
+
+    def _asked_of(self, tool: ToolPage) -> Asked:
+        """What the heads need of a tool whose texts were read."""
+        asked = self._asked.get(tool)
+        if asked is None:
             texts = shown(tool)
             slots = self.vectors([slot for slot, _ in texts])
             choices = [self.vectors(offered) for _, offered in texts]
-            relevance = self._heads.relevant(hidden.mean(axis=0), self.vectors([tool.text])[0])
-            read = self._heads.slots(hidden[: len(words) + 1], slots, choices, words, intent)
-            out.append(Reading(relevance, tuple(read)))
-        return out
+            asked = self._asked[tool] = self._heads.ask(self.vectors([tool.text])[0], slots, choices)
+            if len(self._asked) > _ASKED:
+                self._asked.popitem(last=False)
+        self._asked.move_to_end(tool)
+        return asked
 
     def prepare(self, tools: Sequence[ToolPage]) -> None:
         """Compute what belongs to tools and not to an intent, ahead of the first that wants them."""
@@ -125,14 +137,14 @@ class LlamaEncoder:
         cut = [self._pieces.pieces(intent, INTENT_PIECES) for intent in new]
         rows = [[self._pieces.cls, *(piece.id for piece in words), self._pieces.sep] for words in cut]
         for intent, words, hidden in zip(new, cut, self._hidden(rows), strict=True):
-            self._heard[intent] = words, hidden
+            self._heard[intent] = self._heads.hear(hidden, words)
         for intent in intents:
             self._heard.move_to_end(intent)
         while len(self._heard) > max(_HEARD, len(intents)):
             self._heard.popitem(last=False)
 
-    def _of(self, intent: str) -> tuple[list[Piece], NDArray[np.float32]]:
-        """An intent's pieces and the vectors of its tokens."""
+    def _of(self, intent: str) -> Heard:
+        """An intent as it was heard just now, or before."""
         self.hear([intent])
         return self._heard[intent]
 

@@ -19,6 +19,33 @@ _Map = tuple[_Array, _Array]
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """An intent as the heads see it, whatever it is asked about."""
+
+    words: Sequence[Piece]
+    unit: _Array
+    """Its mean vector, of length one."""
+    hidden: _Array
+    """The vectors of `[CLS]` and the words, a row each."""
+    found: _Array
+    """What each of these may be: a start, an end, something to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A tool as the heads see it, whatever is said."""
+
+    unit: _Array
+    """Its mean vector, of length one."""
+    slots: _Array
+    """The mean vectors of its parameters, a row each."""
+    asked: _Array
+    """What each of these looks for: a start, an end, something to look at."""
+    choices: Mapping[int, _Array]
+    """By the number of a parameter that has some, what each choice is, a row each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heads:
     """
     Linear maps, each a matrix and a bias.
@@ -42,52 +69,62 @@ class Heads:
         """Take them from a GGUF's key-values, where each row is bytes times a scale."""
         return cls(**{one.name: _map(header, one.name) for one in fields(cls)})
 
-    def relevant(self, intent: _Array, tool: _Array) -> float:
-        """How probable it is that a tool fits, from the mean vectors of both texts."""
-        one, other = _unit(intent), _unit(tool)
+    def hear(self, hidden: _Array, words: Sequence[Piece]) -> Heard:
+        """Take what they need of an intent; `hidden` are the vectors of `[CLS]`, its `words` and `[SEP]`."""
+        said = hidden[: len(words) + 1]
+        return Heard(words, _unit(hidden.mean(axis=0)), said, _through(self.found, said))
+
+    def ask(self, tool: _Array, slots: _Array, choices: Sequence[_Array]) -> Asked:
+        """
+        Take what they need of a tool.
+
+        `tool` is its mean vector, `slots` and `choices` those of its parameters and, for each of
+        these, of its choices.
+        """
+        width = np.float32(len(self.choice[1]) ** -0.5)
+        asked: _Array = _through(self.asked, slots) * width
+        offered = {
+            number: _through(self.choice, rows) * width for number, rows in enumerate(choices) if len(rows)
+        }
+        return Asked(_unit(tool), slots, asked, offered)
+
+    def relevant(self, heard: Heard, asked: Asked) -> float:
+        """How probable it is that a tool fits an intent."""
+        one, other = heard.unit, asked.unit
         both = np.concatenate([one * other, np.abs(one - other)]) * np.float32(len(one) ** 0.5)
         return float(1 / (1 + np.exp(-_through(self.relevance, np.tanh(_through(self.match, both)))[0])))
 
-    def slots(
-        self,
-        hidden: _Array,
-        slots: _Array,
-        choices: Sequence[_Array],
-        words: Sequence[Piece],
-        intent: str,
-    ) -> list[SlotReading]:
-        """
-        What an intent says of each parameter.
-
-        `hidden` are the vectors of `[CLS]` and the intent's `words`; `slots` and `choices` the mean
-        vectors of parameters and, for each of these, of its choices.
-        """
-        if not len(slots):
+    def slots(self, heard: Heard, asked: Asked, intent: str) -> list[SlotReading]:
+        """What an intent says of each parameter of a tool."""
+        if not len(asked.slots):
             return []
-        width = self.asked[0].shape[0] // 3
-        asked: _Array = _through(self.asked, slots) * np.float32(width**-0.5)
-        found = _through(self.found, hidden)
+        width = asked.asked.shape[1] // 3
         starts, ends, looks = (
-            _softmax(asked[:, part] @ found[:, part].T)
+            _softmax(asked.asked[:, part] @ heard.found[:, part].T)
             for part in (slice(width), slice(width, 2 * width), slice(2 * width, 3 * width))
         )
-        seen = looks @ hidden
-        both = np.concatenate([seen, slots], axis=1)
-        truths = _softmax(_through(self.truth, np.concatenate([both, seen * slots], axis=1)))
-        chooser = _through(self.chooser, both) * np.float32(width**-0.5)
-        unchosen = _through(self.unchosen, both)
+        seen = looks @ heard.hidden
+        both = np.concatenate([seen, asked.slots], axis=1)
+        truths = _softmax(_through(self.truth, np.concatenate([both, seen * asked.slots], axis=1)))
+        chosen = self._chosen(both, asked)
         out = []
-        for number, offered in enumerate(choices):
-            absent, spans = _spans(starts[number], ends[number], words, intent)
-            chosen: tuple[float, ...] = ()
-            if len(offered):
-                scores = np.concatenate([unchosen[number], _through(self.choice, offered) @ chooser[number]])
-                chosen = tuple(map(float, _softmax(scores[None])[0]))
-            truth = truths[number]
-            out.append(
-                SlotReading(absent, spans, (float(truth[0]), float(truth[1]), float(truth[2])), chosen)
-            )
+        for number, truth in enumerate(truths):
+            absent, spans = _spans(starts[number], ends[number], heard.words, intent)
+            three = float(truth[0]), float(truth[1]), float(truth[2])
+            out.append(SlotReading(absent, spans, three, chosen.get(number, ())))
         return out
+
+    def _chosen(self, both: _Array, asked: Asked) -> dict[int, tuple[float, ...]]:
+        """Of parameters with choices, how probable each is, that none was said first."""
+        rows = list(asked.choices)
+        if not rows:
+            return {}
+        choosers, unchosen = _through(self.chooser, both[rows]), _through(self.unchosen, both[rows])
+        scores = (
+            np.concatenate([none, asked.choices[row] @ chooser])
+            for row, chooser, none in zip(rows, choosers, unchosen, strict=True)
+        )
+        return {row: tuple(map(float, _softmax(one[None])[0])) for row, one in zip(rows, scores, strict=True)}
 
 
 def _map(header: Mapping[str, Any], name: str) -> _Map:

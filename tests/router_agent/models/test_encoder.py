@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from router_agent.batching import BatchedEncoder
 from router_agent.models import Slot, ToolPage
 from router_agent.models.encoder import LlamaEncoder
 from router_agent.models.gguf_header import NotGguf
-from router_agent.models.heads import whole_words
+from router_agent.models.heads import Asked, Heads, whole_words
 from router_agent.models.layout import MOST_CHOICES, MOST_TEXTS, sentence
 from router_agent.training.export import export_encoder
 from router_agent.training.gemma import GemmaShape, export_gemma, random_weights
@@ -182,6 +183,27 @@ def test_a_tool_that_was_prepared_costs_an_intent_one_text(
     encoder.read("unit in paris", [TOOL])
 
     assert passed == [1]
+
+
+def test_what_belongs_to_a_tool_is_worked_out_once_while_few_are_in_use(
+    encoder: LlamaEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    ask = Heads.ask
+
+    def counted(heads: Heads, *parts: Any) -> Asked:
+        asked.append(len(parts[1]))
+        return ask(heads, *parts)
+
+    monkeypatch.setattr(Heads, "ask", counted)
+    mine = ToolPage("mine", "weather", TOOL.slots)
+
+    for intent in ("weather in paris", "unit of weather", "in f"):
+        encoder.read(intent, [mine])
+    encoder.read("in f", [ToolPage(f"other{number}", "weather") for number in range(200)])
+    encoder.read("in f", [mine])
+
+    assert [count for count in asked if count] == [len(TOOL.slots)] * 2
 
 
 @pytest.mark.parametrize("intent", ["", " ", "?", "ü" * 500, "\x00\x01", "paris " * 400])
