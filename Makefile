@@ -33,7 +33,7 @@ help: ## List the targets
 .PHONY: install
 install: $(VENV)/.installed ## Make .venv with the locked packages and this project in it
 
-$(VENV)/.installed: requirements-dev.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock pyproject.toml gateway/transport/_wire.c
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  $(SUDO) apt-get update -qq; DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq python3-venv >/dev/null; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
@@ -52,8 +52,8 @@ system: ## Install the Debian packages that the tests need: Redis, Chromium, git
 	$(call need,redis-server=redis-server chromium=chromium git=git cc=build-essential)
 
 .PHONY: compiler
-compiler:
-	$(call need,g++=build-essential)
+compiler: ## Install what compiles the transport's fast half and llama.cpp
+	$(call need,g++=build-essential python3-config=python3-dev)
 
 # -- run ---------------------------------------------------------------------
 

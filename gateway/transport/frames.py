@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
@@ -20,13 +20,18 @@ from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side, State
 from websockets.speedups import apply_mask
 
+from gateway.transport import compiled
 from gateway.transport.keepalive import Keepalive
+
+if TYPE_CHECKING:
+    from gateway.transport._wire import Writer
 
 _TEXT: Final = 0x81
 _PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SHORT: Final = 126
 _LONG: Final = 127
+_take_texts: Final = compiled.take_texts
 _medium_head: Final = Struct(">BBH").pack
 _PAGES: Final = 1 << 15
 _END_GRACE_S: Final = 5.0
@@ -113,6 +118,7 @@ class FramedConnection(asyncio.Protocol):
         "_stalled",
         "_tail",
         "_transport",
+        "_writer",
         "pinged_at",
         "write",
     )
@@ -131,12 +137,13 @@ class FramedConnection(asyncio.Protocol):
         self._extensions = extensions
         self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
         self._max_size, self._max_waiting = max_size, max_waiting
-        self.write: Callable[[bytes], None] = _dropped if transport.is_closing() else transport.write
+        self._writer = _writer(transport)
+        """Sends past the transport, if it is there and as long as the socket takes what it is given."""
+        self.write: Callable[[bytes], None] = self._writer or transport.write
         """
         Send whole frames, now or when the socket takes them; never blocks.
 
-        The transport's own method while it takes what it is given: called for
-        each delivery. Nothing follows a close frame.
+        Another callable while it takes none, called for each delivery. Nothing follows a close frame.
         """
         self._tail: bytearray | None = None
         """The beginning of a frame whose rest has not come."""
@@ -158,6 +165,8 @@ class FramedConnection(asyncio.Protocol):
         """When the ping that is still unanswered was sent, by the loop's clock."""
         owner.connections.add(self)
         keepalive.add(self)
+        if transport.is_closing():
+            self._leave_socket()
 
     # Sending
 
@@ -215,7 +224,7 @@ class FramedConnection(asyncio.Protocol):
         held, self._held, self._held_bytes = self._held, None, 0
         self._stalled = None
         if self.write is not _dropped:
-            self.write = self._transport.write
+            self.write = self._writer or self._transport.write
         if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))  # which may pause again
         if self._is_ending:
@@ -252,6 +261,7 @@ class FramedConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection at once, with whatever was still to be sent."""
+        self._leave_socket()
         self._transport.abort()
 
     def shutdown(self) -> None:
@@ -289,6 +299,10 @@ class FramedConnection(asyncio.Protocol):
         receiver, max_size = self._receiver, self._max_size
         texts: list[bytes] = []
         while size - position >= 2:
+            if _take_texts is not None and not self._in_message and self._close_sent is None:
+                position = _take_texts(data, position, max_size, texts)
+                if size - position < 2:
+                    break
             first, second = data[position], data[position + 1]
             length = second & 0x7F
             head = 6 if length < _SHORT else 8 if length == _SHORT else 14
@@ -429,8 +443,14 @@ class FramedConnection(asyncio.Protocol):
             self._last_call.cancel()
         self._owner.connections.discard(self)
         self._held = None
-        self.write = _dropped
+        self._leave_socket()
         self._receiver = _NOBODY  # who knows this connection: only the collector would part them
+
+    def _leave_socket(self) -> None:
+        """Touch it no more: it is closed after this, and its number may be another's."""
+        self.write = _dropped
+        if self._writer is not None:
+            self._writer.close()
 
     def _over(self, code: int) -> None:
         if not self._is_over:
@@ -454,6 +474,20 @@ class _Nobody:
         return b""
 
     def ended(self, code: int) -> None: ...
+
+
+def _writer(transport: asyncio.Transport) -> Writer | None:
+    """
+    Return what writes to a transport's socket, unless it is encrypted.
+
+    As long as the transport holds nothing both may write. With a limit of 0 it
+    says at once when it begins to hold something, and when it has let go of it.
+    """
+    socket = transport.get_extra_info("socket")
+    if compiled.Writer is None or socket is None or transport.get_extra_info("sslcontext") is not None:
+        return None
+    transport.set_write_buffer_limits(high=0)
+    return compiled.Writer(socket.fileno(), transport.write)
 
 
 _NOBODY: Final = _Nobody()

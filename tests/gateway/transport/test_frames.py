@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport import frame_head, frames
+from gateway.transport import compiled, frame_head, frames
 from gateway.transport.frames import text_frame
 from tests.gateway.transport.wire import (
     BINARY,
@@ -28,6 +28,17 @@ from tests.gateway.transport.wire import (
 
 MAX_SIZE = 1 << 20
 NOTHING = b""
+
+
+@pytest.fixture(autouse=True, scope="module", params=["compiled", "in Python"])
+def half(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both readers of text frames, with everything below."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in Python":
+            patch.setattr(frames, "_take_texts", None)
+        elif compiled.take_texts is None:
+            pytest.skip("there was no compiler when this was installed")
+        yield
 
 
 @pytest.fixture

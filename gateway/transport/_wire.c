@@ -1,0 +1,281 @@
+/*
+ * The two loops of the transport that Python is slow at: reading a run of whole
+ * text frames, and writing to a socket that takes everything. `frames.py` does the
+ * same without this file, and tests hold both against each other.
+ *
+ * Nothing here decides anything. What is not the usual case is left to Python:
+ * `take_texts` stops before it, and a `Writer` hands it to what it was given.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define TEXT 0x81 /* a whole message of text: FIN, and the opcode (RFC 6455 5.2) */
+#define MASKED 0x80
+#define SHORT 126
+#define LONG 127
+#define MASK_BYTES 4
+#define WORD 8
+
+/* Write `size` unmasked bytes to `out`; return whether they are all ASCII. */
+static int
+unmask(const unsigned char *masked, Py_ssize_t size, const unsigned char *key, unsigned char *out)
+{
+    uint64_t mask, word, seen = 0;
+    Py_ssize_t at = 0;
+
+    memcpy(&mask, key, MASK_BYTES);
+    memcpy((unsigned char *)&mask + MASK_BYTES, key, MASK_BYTES);
+    for (; at + WORD <= size; at += WORD) {
+        memcpy(&word, masked + at, WORD);
+        word ^= mask;
+        memcpy(out + at, &word, WORD);
+        seen |= word;
+    }
+    for (; at < size; at++) {
+        out[at] = masked[at] ^ key[at % MASK_BYTES];
+        seen |= out[at];
+    }
+    return (seen & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Whether these bytes are UTF-8; no error is left set, except for a lack of memory. */
+static int
+is_utf8(const unsigned char *data, Py_ssize_t size)
+{
+    PyObject *text = PyUnicode_DecodeUTF8((const char *)data, size, NULL);
+
+    if (text != NULL) {
+        Py_DECREF(text);
+        return 1;
+    }
+    if (PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+        PyErr_Clear();
+    return 0;
+}
+
+PyDoc_STRVAR(take_texts_doc,
+"take_texts(data, position, max_size, texts)\n--\n\n"
+"Append to `texts` the whole, masked text frames that stand one after another in\n"
+"`data` from `position` on, unmasked, and return where the first other thing stands:\n"
+"another frame, part of one, one of more than `max_size` bytes, or what is not UTF-8.");
+
+static PyObject *
+take_texts(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer view;
+    Py_ssize_t position, max_size;
+    (void)module;
+
+    if (count != 4 || !PyList_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "take_texts(data, position, max_size, texts: list)");
+        return NULL;
+    }
+    position = PyLong_AsSsize_t(args[1]);
+    max_size = PyLong_AsSsize_t(args[2]);
+    if (PyErr_Occurred() || PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if (position < 0 || position > view.len) {
+        PyErr_SetString(PyExc_ValueError, "position lies outside of data");
+        goto failed;
+    }
+    for (;;) {
+        const unsigned char *frame = (const unsigned char *)view.buf + position;
+        Py_ssize_t left = view.len - position;
+        Py_ssize_t head = 2 + MASK_BYTES;
+        uint64_t size;
+        PyObject *text;
+        int is_text;
+
+        if (left < head || frame[0] != TEXT || !(frame[1] & MASKED))
+            break;
+        size = frame[1] & ~MASKED;
+        if (size == SHORT) {
+            head += 2;
+            if (left < head)
+                break;
+            size = (uint64_t)frame[2] << 8 | frame[3];
+        }
+        else if (size == LONG) {
+            head += 8;
+            if (left < head)
+                break;
+            size = 0;
+            for (int at = 2; at < 10; at++)
+                size = size << 8 | frame[at];
+        }
+        if (size > (uint64_t)max_size || size > (uint64_t)(left - head))
+            break;
+        text = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+        if (text == NULL)
+            goto failed;
+        is_text = unmask(frame + head, (Py_ssize_t)size, frame + head - MASK_BYTES,
+                         (unsigned char *)PyBytes_AS_STRING(text))
+                  || is_utf8((unsigned char *)PyBytes_AS_STRING(text), (Py_ssize_t)size);
+        if (!is_text || PyList_Append(args[3], text) < 0) {
+            Py_DECREF(text);
+            if (PyErr_Occurred())
+                goto failed;
+            break;
+        }
+        Py_DECREF(text);
+        position += head + (Py_ssize_t)size;
+    }
+    PyBuffer_Release(&view);
+    return PyLong_FromSsize_t(position);
+
+failed:
+    PyBuffer_Release(&view);
+    return NULL;
+}
+
+PyDoc_STRVAR(writer_doc,
+"Writer(fd, otherwise)\n--\n\n"
+"A callable that sends bytes over a socket that has nothing else to send, and gives\n"
+"`otherwise` what the socket does not take at once, or anything that goes wrong.");
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *otherwise;
+    int fd; /* -1: closed; then everything goes to `otherwise` */
+} Writer;
+
+static PyObject *
+writer_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Writer *writer = (Writer *)self;
+    Py_ssize_t size, sent = 0;
+    PyObject *rest, *result;
+
+    if (PyVectorcall_NARGS(flags) != 1 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a Writer takes one argument");
+        return NULL;
+    }
+    if (writer->otherwise == NULL) /* the collector has taken it apart */
+        Py_RETURN_NONE;
+    if (writer->fd < 0 || !PyBytes_CheckExact(args[0]))
+        return PyObject_CallOneArg(writer->otherwise, args[0]);
+    size = PyBytes_GET_SIZE(args[0]);
+    do {
+        sent = send(writer->fd, PyBytes_AS_STRING(args[0]), (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent == size)
+        Py_RETURN_NONE;
+    if (sent <= 0)
+        return PyObject_CallOneArg(writer->otherwise, args[0]);
+    rest = PyBytes_FromStringAndSize(PyBytes_AS_STRING(args[0]) + sent, size - sent);
+    if (rest == NULL)
+        return NULL;
+    result = PyObject_CallOneArg(writer->otherwise, rest);
+    Py_DECREF(rest);
+    return result;
+}
+
+static PyObject *
+writer_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+    PyObject *otherwise;
+    Writer *writer;
+    int fd;
+
+    if (names != NULL && PyDict_GET_SIZE(names) > 0) {
+        PyErr_SetString(PyExc_TypeError, "Writer takes no keyword arguments");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "iO:Writer", &fd, &otherwise))
+        return NULL;
+    writer = (Writer *)type->tp_alloc(type, 0);
+    if (writer == NULL)
+        return NULL;
+    writer->call = writer_call;
+    writer->fd = fd;
+    writer->otherwise = Py_NewRef(otherwise);
+    return (PyObject *)writer;
+}
+
+PyDoc_STRVAR(writer_close_doc,
+"close()\n--\n\n"
+"Touch the socket no more: its number may soon be another's.");
+
+static PyObject *
+writer_close(Writer *writer, PyObject *unused)
+{
+    (void)unused;
+    writer->fd = -1;
+    Py_RETURN_NONE;
+}
+
+static int
+writer_traverse(Writer *writer, visitproc visit, void *arg)
+{
+    Py_VISIT(writer->otherwise);
+    return 0;
+}
+
+static int
+writer_clear(Writer *writer)
+{
+    writer->fd = -1;
+    Py_CLEAR(writer->otherwise);
+    return 0;
+}
+
+static void
+writer_dealloc(Writer *writer)
+{
+    PyObject_GC_UnTrack(writer);
+    Py_XDECREF(writer->otherwise);
+    Py_TYPE(writer)->tp_free((PyObject *)writer);
+}
+
+static PyMethodDef writer_methods[] = {
+    {"close", (PyCFunction)writer_close, METH_NOARGS, writer_close_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject WriterType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "gateway.transport._wire.Writer",
+    .tp_doc = writer_doc,
+    .tp_basicsize = sizeof(Writer),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(Writer, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_new = writer_new,
+    .tp_traverse = (traverseproc)writer_traverse,
+    .tp_clear = (inquiry)writer_clear,
+    .tp_dealloc = (destructor)writer_dealloc,
+    .tp_methods = writer_methods,
+};
+
+static PyMethodDef methods[] = {
+    {"take_texts", (PyCFunction)(void (*)(void))take_texts, METH_FASTCALL, take_texts_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "gateway.transport._wire",
+    .m_doc = "The transport's two busiest loops, compiled.",
+    .m_size = -1,
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC
+PyInit__wire(void)
+{
+    PyObject *made = PyModule_Create(&module);
+
+    if (made == NULL || PyModule_AddType(made, &WriterType) < 0) {
+        Py_XDECREF(made);
+        return NULL;
+    }
+    return made;
+}
