@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from router_agent.core import Intent, Tool
-from router_agent.core.limits import Breaker
+from router_agent.core.limits import Breaker, State
 from router_agent.errors import ModelUnavailable
 from router_agent.models.dialects import Call
 from router_agent.models.dialects import Tool as Offered
@@ -80,15 +80,18 @@ class GgufWriter:
         """
         with self._guard:
             is_stuck = self._late is not None and not self._late.done()
+            is_trial = self._breaker.state(self._clock()) is State.HALF_OPEN
             if is_stuck or not self._breaker.admits(self._clock()):
                 return None
         work = self._workers.submit(partial(self._written, intent, tools))
         try:
             calls = work.result(self._deadline)
         except TimeoutError:
-            if not work.cancel():
+            if work.cancel():
+                self._gave_up(is_trial=is_trial)
+            else:
                 self._late = work
-            self._failed("it did not answer in time", at_once=True)
+                self._failed("it did not answer in time", at_once=True)
             return None
         except Exception as error:  # noqa: BLE001 - a model is a stranger: whatever it raises, the route goes on
             self._failed(str(error))
@@ -109,6 +112,13 @@ class GgufWriter:
             return write_calls(self._model, self._model.dialect, intent.text, offered, intent.today)
         except CannotDecode:
             return ()  # an answer that these schemas do not allow says nothing of the model's health
+
+    def _gave_up(self, *, is_trial: bool) -> None:
+        """An intent waited for others until it was too late: that says nothing of the model."""
+        _log.info("model.not_reached")
+        if is_trial:
+            with self._guard:
+                self._breaker.withdrew()
 
     def _failed(self, why: str, *, at_once: bool = False) -> None:
         _log.warning("model.failed", extra={"why": why})

@@ -59,7 +59,7 @@ class Breaker:
         return State.HALF_OPEN if now >= self._until and not self._trying else State.OPEN
 
     def admits(self, now: float) -> bool:
-        """Whether an attempt may be made; one that may must be followed by `succeeded` or `failed`."""
+        """Whether an attempt may be made; one that may must be followed by what became of it."""
         match self.state(now):
             case State.CLOSED:
                 return True
@@ -72,6 +72,10 @@ class Breaker:
     def succeeded(self) -> None:
         """The attempt went well."""
         self._failed = self._pauses = 0
+        self._trying = False
+
+    def withdrew(self) -> None:
+        """The attempt of a half-open breaker was never made: another may be."""
         self._trying = False
 
     def failed(self, now: float, *, at_once: bool = False) -> None:

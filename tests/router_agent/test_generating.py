@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -85,11 +87,12 @@ def test_a_model_that_hangs_is_waited_for_once() -> None:
     now = 0.0
     writer = GgufWriter(model, breaker=breaker, clock=lambda: now, deadline=0.02)
 
-    assert writer.write(Intent.of("x"), [READ]) is None
+    while writer._late is None:  # its thread may begin later than it is waited for
+        assert writer.write(Intent.of("x"), [READ]) is None
     assert breaker.state(0.0) is State.OPEN
     now = 1_000.0
     assert writer.write(Intent.of("x"), [READ]) is None, "it hangs still: not even an attempt"
-    assert model.began.wait(SOON), "its thread may begin later than it is waited for"
+    assert model.began.wait(SOON)
     assert model.asked == 1
     model.let_go.set()
 
@@ -107,6 +110,41 @@ def test_a_model_that_came_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) 
     late.result(SOON)
     writer._deadline = SOON
 
+    assert writer.write(Intent.of("x"), [READ]) == [("read_file", {"path": "a"})]
+    assert breaker.state(now) is State.CLOSED
+
+
+def test_who_only_waits_for_others_says_nothing_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    written(monkeypatch, Call("read_file", {"path": "a"}))
+    model, breaker = Model(hangs=True), Breaker(failures=1, pause=100)
+    writer = GgufWriter(model, breaker=breaker, clock=lambda: 0.0, deadline=SOON)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(writer.write, Intent.of("x"), [READ])
+        assert model.began.wait(SOON)
+        writer._deadline = 0.02
+
+        assert writer.write(Intent.of("y"), [READ]) is None
+        assert breaker.state(0.0) is State.CLOSED
+
+        model.let_go.set()
+        assert first.result(SOON) == [("read_file", {"path": "a"})]
+
+
+def test_a_trial_that_only_waited_for_others_leaves_the_trial_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written(monkeypatch, Call("read_file", {"path": "a"}))
+    model, breaker = Model(), Breaker(failures=1, pause=10)
+    now = 100.0
+    writer = GgufWriter(model, breaker=breaker, clock=lambda: now, deadline=0.02)
+    breaker.failed(0.0)
+    busy = threading.Event()
+    writer._workers.submit(partial(busy.wait, SOON))
+
+    assert breaker.state(now) is State.HALF_OPEN
+    assert writer.write(Intent.of("x"), [READ]) is None
+    busy.set()
+    writer._deadline = SOON
     assert writer.write(Intent.of("x"), [READ]) == [("read_file", {"path": "a"})]
     assert breaker.state(now) is State.CLOSED
 
