@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from errno import EACCES
 from itertools import islice
 from pathlib import Path
+from secrets import token_hex
+from shutil import copymode
 from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -88,10 +91,10 @@ class Folder:
 
     def write(self, name: str, text: str) -> Path:
         """
-        Write a file's text, over what was there; folders on its way are made.
+        Write a file's text in place of what was there, whole or not at all; folders on its way are made.
 
         Raises:
-            ToolError: the text is too large, or the name is that of a folder or device.
+            ToolError: the text is too large, the name is that of a folder or device, or it must stay.
         """
         path = self.inside(name)
         data = text.encode()
@@ -101,7 +104,7 @@ class Folder:
             raise ToolError(f"'{name[:200]}' is no file")  # a pipe would be waited for
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            _put(path, data)
         except OSError as error:
             raise ToolError(f"'{name[:200]}' cannot be written: {error.strerror}") from error
         return path
@@ -120,6 +123,20 @@ class Folder:
             path.unlink()
         except OSError as error:
             raise ToolError(f"'{name[:200]}' cannot be deleted: {error.strerror}") from error
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Put a file in its place in one step: whoever reads it sees what was there, or all that is."""
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(EACCES, os.strerror(EACCES))  # its folder would let it be replaced
+    part = path.parent / f".{token_hex(8)}.part"
+    try:
+        part.write_bytes(data)
+        if path.exists():
+            copymode(path, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _below(start: Path) -> Iterator[Path]:

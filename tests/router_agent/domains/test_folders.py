@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 
 from router_agent.domains.files import files_server
 from router_agent.domains.folder import MOST_BYTES, Folder
@@ -41,6 +43,28 @@ OUTSIDE = [
     "a\0b",
     "x" * 5000,
 ]
+
+
+def test_a_file_is_written_whole_or_not_at_all(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.path / "a.txt").chmod(0o640)
+    with (folder.path / "a.txt").open() as reader:
+        folder.write("a.txt", "changed")
+        assert reader.read() == "hello"
+    assert folder.read("a.txt") == "changed"
+    assert (folder.path / "a.txt").stat().st_mode & 0o777 == 0o640
+    before = sorted(folder.path.iterdir())
+
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:3])
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ToolError, match="cannot be written: No space left"):
+        folder.write("a.txt", "again")
+
+    assert folder.read("a.txt") == "changed"
+    assert sorted(folder.path.iterdir()) == before
 
 
 @pytest.mark.parametrize("path", [*OUTSIDE, ".hidden", "plans/../.hidden", ".git/hooks/pre-commit"])
