@@ -101,6 +101,12 @@ class Intent:
         )
 
     @cached_property
+    def unread(self) -> float:
+        """The share, 0 to 1, of its letters whose script neither words nor the encoder that ships know."""
+        letters = [letter for letter in self.text if letter.isalpha()]
+        return sum(_LATIN.match(letter) is None for letter in letters) / len(letters) if letters else 0.0
+
+    @cached_property
     def numbers(self) -> tuple[Number, ...]:
         """Its numbers in order."""
         return tuple(numbers_in(self.text))
@@ -199,6 +205,7 @@ class Intent:
         return [word.end for word in self.words]
 
 
+_LATIN: Final = re.compile(r"[A-Za-z\u00aa\u00ba\u00c0-\u02af\u1e00-\u1eff]")
 _NUMBER_BEHIND: Final = re.compile(r" \d{1,4}\b(?![.,:]\d)(?! ?[%°])")
 _ADDRESS: Final = re.compile(
     r"\b\d+[A-Z]?\s+(?:[A-Z][\w.]*\s+)+(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Way|Square|"

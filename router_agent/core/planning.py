@@ -21,6 +21,9 @@ SHORTLIST: Final = 4
 NEAR: Final = 0.5
 """How far behind the best a tool's score may be and still be on the list."""
 
+UNREAD: Final = 0.5
+"""How probable it is that a tool is wanted by an intent in letters that nobody here reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -81,7 +84,8 @@ class Monolithic:
         self, intent: Intent, ranked: list[Selected], at: int, filled: Filled, reading: Reading | None
     ) -> Call:
         features = features_of(intent, ranked, at, filled, reading)
-        wanted = self.gate.wanted.of(features)
+        # What nobody here can read speaks neither for a tool nor against it: better asked about than refused.
+        wanted = max(self.gate.wanted.of(features), UNREAD * intent.unread)
         return Call(
             ranked[at].tool,
             filled.arguments,

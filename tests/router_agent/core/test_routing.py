@@ -192,6 +192,19 @@ def test_two_wishes_become_two_calls_in_order() -> None:
     assert [call.tool.name for call in route.calls] == ["weather.get_current", "convert_currency"]
 
 
+@pytest.mark.parametrize("said", ["上海现在的天气怎么样", "какая погода в Москве", "서울 날씨 알려줘"])
+def test_what_is_said_in_letters_that_nobody_here_reads_is_asked_about_and_not_refused(said: str) -> None:
+    route = router().route(said, ALL)
+
+    assert Intent.of(said).unread == 1.0
+    assert route.decision is Decision.ASK
+
+
+def test_letters_with_accents_are_read() -> None:
+    assert Intent.of("Où est la Ångströmstraße à Kraków, số 12?").unread == 0.0
+    assert 0 < Intent.of("play 東京 by Perfume").unread < 0.5
+
+
 def test_a_condition_is_asked_back() -> None:
     route = router().route(
         "get the current weather of Oslo, and if it is sunny, create an event 'Picnic' tomorrow", ALL, TODAY
