@@ -62,6 +62,7 @@ class Fanout:
         "_seen",
         "_spell",
         "_turn",
+        "is_small",
         "was_given",
     )
 
@@ -76,6 +77,8 @@ class Fanout:
         """
         self._turn, self._delivered = turn, delivered
         self._receivers: Sequence[Member] = ()
+        self.is_small = True
+        """Whether a flush is cheap."""
         self._envelopes: list[bytes] = []
         self._frames: list[bytes] = []
         """Head and text of each envelope, in turn."""
@@ -101,11 +104,6 @@ class Fanout:
     def is_idle(self) -> bool:
         """Whether nothing is pending, owed or under way."""
         return self._owed is _NOTHING and not (self._frames or self._private or self._rest)
-
-    @property
-    def is_small(self) -> bool:
-        """Whether a flush is cheap."""
-        return len(self._receivers) <= SMALL
 
     @property
     def _most_hops(self) -> int:
@@ -158,7 +156,7 @@ class Fanout:
                 self._private.setdefault(newcomer, [])
         else:
             self.flush()
-        self._receivers = receivers
+        self._receivers, self.is_small = receivers, len(receivers) <= SMALL
 
     def schedule(self) -> None:
         """See to it that what is pending leaves soon."""

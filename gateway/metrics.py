@@ -55,8 +55,9 @@ class Metrics(Collector):
     """One node's numbers. Calls are cheap, synchronous, and never raise."""
 
     def __init__(self) -> None:
-        self._relayed = dict.fromkeys((*FAMILY_CLASSES, "other"), 0)
-        self._relayed_bytes = dict.fromkeys(self._relayed, 0)
+        self._relayed = {family: [0, 0] for family in FAMILY_CLASSES}
+        """By family: envelopes, and their bytes."""
+        self._relayed_otherwise = [0, 0]
         self._delivered = self._delivered_bytes = 0
         self._refused = dict.fromkeys(map(str, ErrorCode), 0)
         self._closed = dict.fromkeys((*(str(int(code)) for code in CloseCode), "other"), 0)
@@ -73,10 +74,9 @@ class Metrics(Collector):
 
     def relayed(self, family: str, size: int) -> None:
         """An envelope of this family and of `size` bytes was allowed and is on its way."""
-        if family not in self._relayed:
-            family = "other"
-        self._relayed[family] += 1
-        self._relayed_bytes[family] += size
+        counts = self._relayed.get(family, self._relayed_otherwise)
+        counts[0] += 1
+        counts[1] += size
 
     def delivered(self, envelopes: int, size: int) -> None:
         """So many envelopes, of `size` bytes together, were put into the outboxes of connections."""
@@ -124,12 +124,14 @@ class Metrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Make samples of the numbers (prometheus-client's collector)."""
-        relayed = {FAMILY_CLASSES.get(family, "other"): count for family, count in self._relayed.items()}
-        size = {FAMILY_CLASSES.get(family, "other"): count for family, count in self._relayed_bytes.items()}
+        counted = {FAMILY_CLASSES[family]: counts for family, counts in self._relayed.items()}
+        counted["other"] = self._relayed_otherwise
+        relayed = {name: envelopes for name, (envelopes, _) in counted.items()}
+        size = {name: each for name, (_, each) in counted.items()}
         yield _labelled("mcpx_envelopes_relayed", "Envelopes allowed", "kind", relayed)
         yield _labelled("mcpx_envelopes_relayed_bytes", "Bytes of envelopes allowed", "kind", size)
         yield _labelled("mcpx_envelopes_refused", "Envelopes refused", "error", self._refused)
-        received = sum(self._relayed.values()) + sum(self._refused.values())
+        received = sum(relayed.values()) + sum(self._refused.values())
         yield _plain("mcpx_envelopes_received", "Envelopes that arrived, allowed or refused", received)
         yield _plain("mcpx_envelopes_delivered", "Envelopes put into outboxes", self._delivered)
         yield _plain(

@@ -137,6 +137,8 @@ class Node:
         self.is_draining = False
         self._clock, self._new_id, self._rate = clock, new_id, rate
         self._rounds = Rounds()
+        self.read_done: Callable[[], None] = self._rounds.read_done
+        """Everything that came together has been received: deliver what it led to."""
         self._holding = Holding(broker, self._rounds.turn, self._disown, metrics.delivered, linger_s)
         self._homes: dict[str, Held] = {}
         """By connection."""
@@ -380,10 +382,6 @@ class Node:
         finally:  # also where a fault of ours ends it
             if allowed:
                 self._append(member, allowed)
-
-    def read_done(self) -> None:
-        """Everything that came together has been received: deliver what it led to."""
-        self._rounds.read_done()
 
     def refuse(self, member: Member, error: EnvelopeError) -> None:
         """Tell a member that something it sent goes nowhere."""

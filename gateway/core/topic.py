@@ -9,7 +9,7 @@ goes to all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -63,28 +63,29 @@ class Topic:
         else:
             self._directed = _without(member, self._directed)
 
-    def apply(self, position: int, entries: Sequence[Entry]) -> Iterator[Effect]:
+    def apply(self, position: int, entries: Sequence[Entry]) -> Iterable[Effect]:
         """
-        Take the next entries of the order, from `position` on, and yield what they lead to on this node.
+        Take the next entries of the order, from `position` on; yield what they lead to on this node.
 
-        Each is taken when what the ones before it led to has been done. Envelopes
-        that come one after another are one delivery, where everybody hears them.
+        Each is taken when what the ones before it led to has been done; envelopes
+        alone, which everybody hears, are one delivery.
         """
         assert position > self.position, "entries come in order and once"
-        together: list[bytes] = []
-        for at, entry in enumerate(entries, position):
-            if isinstance(entry, Relayed) and not self._directed:
+        if not self._directed:
+            together: list[bytes] = []
+            for entry in entries:
+                if not isinstance(entry, Relayed):
+                    break
                 together.append(entry.data)
-                continue
-            if together:
-                self.position = at - 1
-                yield Deliver(together, self._hearing_all)
-                together = []
+            else:
+                self.position = position + len(entries) - 1
+                return (Deliver(together, self._hearing_all),)
+        return self._apply_each(position, entries)
+
+    def _apply_each(self, position: int, entries: Sequence[Entry]) -> Iterator[Effect]:
+        for at, entry in enumerate(entries, position):
             self.position = at
             yield from self._apply(entry)
-        if together:
-            self.position = position + len(entries) - 1
-            yield Deliver(together, self._hearing_all)
 
     def _apply(self, entry: Entry) -> Sequence[Effect]:
         match entry:

@@ -94,10 +94,11 @@ class Door(Protocol):
 class Seat:
     """What one connection brings, handed to the node (`gateway.transport.Receiver`)."""
 
-    __slots__ = ("_door", "_member", "_node", "_pass")
+    __slots__ = ("_door", "_member", "_node", "_pass", "read_done")
 
     def __init__(self, node: Node, member: Member, door: Door, used: Pass) -> None:
         self._node, self._member, self._door, self._pass = node, member, door, used
+        self.read_done = node.read_done
 
     def received(self, messages: Sequence[bytes]) -> None:
         try:
@@ -112,9 +113,6 @@ class Seat:
             )
             self._node.close(self._member, CloseCode.INTERNAL)
 
-    def read_done(self) -> None:
-        self._node.read_done()
-
     def received_binary(self) -> None:
         self._node.close(self._member, CloseCode.TEXT_ONLY)
 
@@ -128,4 +126,4 @@ class Seat:
         self._door.left(self._member, self._pass, code)
         # If its read failed under the transport's hands nobody else says that it is done, and
         # what everybody is to hear of it would wait for somebody else's.
-        self._node.read_done()
+        self.read_done()
