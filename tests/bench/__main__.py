@@ -17,7 +17,7 @@ from tests.bench import bars, hot_paths, machine, plot, quick, routing, tables, 
 from tests.bench.cases import BY_NAME, CASES, Case
 from tests.bench.results import Results, Row
 from tests.bench.rounds import measure
-from tests.bench.servers import TITLES
+from tests.bench.servers import TITLES, Name
 
 FULL: Final = workshop.CACHE / "full.jsonl"
 """The rows of the last whole run, which `bars` and `report` read."""
@@ -47,10 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    labels = options.servers.split(",") if options.servers else None
     rows = measure(
         [BY_NAME[name] for name in options.cases],
-        labels,
+        options.servers,
         rounds=options.rounds,
         seconds=options.seconds,
         wrapper=shlex.split(options.under),
@@ -164,13 +163,21 @@ def _publish(results: Results) -> None:
     plot.write_png(PICTURE, PICTURE.with_suffix(".png"))
 
 
+def _servers(text: str) -> list[str]:
+    labels = text.split(",")
+    for label in labels:
+        if label.partition("=")[0] not in list(Name):
+            raise argparse.ArgumentTypeError(f"no server {label!r}; there are {', '.join(Name)}")
+    return labels
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     commands = parser.add_subparsers(required=True)
 
     run = commands.add_parser("run", help="measure some cases")
     run.add_argument("cases", nargs="+", choices=sorted(BY_NAME), metavar="CASE")
-    run.add_argument("--servers", help="NAME,… ; gateway=DIRECTORY is another checkout's")
+    run.add_argument("--servers", type=_servers, help="NAME,… ; gateway=DIRECTORY is another checkout's")
     run.add_argument("--rounds", type=int, default=3)
     run.add_argument("--seconds", type=float, default=1.0, help="of measuring in each run")
     run.add_argument("--under", default="", help="a command to start the gateway with, such as a profiler's")

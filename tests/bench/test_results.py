@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.bench import bars, plot, quick, tables
+from tests.bench.__main__ import main
 from tests.bench.cases import BY_NAME, CASES, Figure
 from tests.bench.results import Results, Row
 from tests.bench.servers import Name
@@ -108,3 +109,13 @@ def test_tables_and_picture_show_every_server_and_can_be_read() -> None:
     assert all(title in page for title in ("uWebSockets.js", "two gateways, Redis", "naive Starlette"))
     assert ET.fromstring(picture).tag.endswith("svg")
     assert tables.as_text(results).count("fan100-w32") == 1
+
+
+def test_a_server_that_does_not_exist_is_named_beside_those_that_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "pair1", "--servers", "gateway,ngix"])
+    told = capsys.readouterr().err
+    assert "no server 'ngix'" in told
+    assert "nats" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -91,7 +92,9 @@ class FaultyNode:
     def __init__(self) -> None:
         self.closed: list[tuple[Any, CloseCode]] = []
 
-    def receive(self, member: Any, data: bytes) -> None:
+    def read_done(self) -> None: ...
+
+    def receive(self, member: Any, messages: Sequence[bytes]) -> None:
         raise ZeroDivisionError("a fault of ours")
 
     def close(self, member: Any, code: CloseCode) -> None:
