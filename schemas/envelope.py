@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, NoReturn, TypeGuard
@@ -125,9 +125,9 @@ def _is_plain(data: bytes, header: _Header) -> bool:
     The decoder keeps the last of two equal keys, other readers the first. With
     no backslash in the header every quote delimits a string, and a repeated key
     would bring quotes that the fields read do not account for: one count
-    settles it. Of ASCII such strings can hold one character that is not printable.
+    settles it.
     """
-    payload, to, ts = header.payload, header.to, header.ts
+    to, ts = header.to, header.ts
     quotes = 18
     if ts:
         quotes += 4
@@ -135,6 +135,20 @@ def _is_plain(data: bytes, header: _Header) -> bool:
         quotes += 2 + 2 * len(to)
     if header.correlation_id:
         quotes += 4
+    return (
+        _stands_plainly(data, header.payload, quotes)
+        and header.protocol == PROTOCOL
+        and (not ts or is_rfc3339(ts))
+        and (not to or all(map(is_participant_id, to)))
+    )
+
+
+def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int) -> bool:
+    """
+    Whether `payload`, a part of `data`, is an object in UTF-8, and the bytes around it plain.
+
+    They are then printable ASCII, or space between, without a backslash and with so many quotes.
+    """
     # Nearly always the payload comes last; then what stands before it needs no search.
     start = len(data) - len(payload) - 1
     if data.endswith(payload, start, -1):
@@ -148,11 +162,15 @@ def _is_plain(data: bytes, header: _Header) -> bool:
         and _BACKSLASH not in head
         and _DELETE not in head
         and head.isascii()
-        and header.protocol == PROTOCOL
-        and (not ts or is_rfc3339(ts))
-        and (not to or all(map(is_participant_id, to)))
         and (data.isascii() or _is_utf8(data))
     )
+
+
+_stands_plainly: Callable[[bytes, msgspec.Raw | memoryview, int], bool]
+try:
+    from schemas._plain import stands_plainly as _stands_plainly
+except ImportError:  # there was no compiler when this was installed
+    _stands_plainly = stands_plainly
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,0 +1,3 @@
+import msgspec
+
+def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int, /) -> bool: ...
