@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
@@ -39,6 +40,11 @@ from gateway.settings import Settings
 from gateway.transport import HttpTransport
 
 log = structlog.get_logger("gateway")
+
+_KEPT_BYTES: Final = 1 << 24
+"""Of freed memory that are not given back at once."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""As `malloc.h` of glibc numbers them."""
 
 
 def new_id() -> str:
@@ -162,11 +168,16 @@ def _settle_memory() -> None:
     Leave what stays for ever out of garbage collection, and collect the rest less often.
 
     Envelopes are freed by reference counts; with the default thresholds the
-    collector would walk every connection again and again for nothing.
+    collector would walk every connection again and again for nothing. And what
+    long messages leave is kept for the next ones: fresh pages cost as much as all the rest.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc's
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES // 2)
 
 
 def from_environment() -> Starlette:
