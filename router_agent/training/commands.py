@@ -53,6 +53,9 @@ def train(
     resume: Annotated[
         int, typer.Option(help="Go on from the weights in --out, made by this many steps.")
     ] = 0,
+    settle: Annotated[
+        int, typer.Option(help="Steps of the heads alone, behind those, on layers taken partly back.")
+    ] = 400,
 ) -> None:
     """Train the encoder; it can be exported every fifty steps."""
     import torch
@@ -60,7 +63,8 @@ def train(
     from router_agent.models.wordpiece import WordPiece
     from router_agent.training.lessons import smaller_vocabulary, tool_page
     from router_agent.training.network import pretrained
-    from router_agent.training.train import Plan
+    from router_agent.training.train import Plan, layers_of
+    from router_agent.training.train import settle as run_heads
     from router_agent.training.train import train as run
 
     folder = base or _installed_base()
@@ -72,12 +76,13 @@ def train(
     kept = smaller_vocabulary(full, texts, vocabulary)
     numbers = {piece: number for number, piece in enumerate(full)}
     encoder = pretrained(folder, [numbers[piece] for piece in kept], layers)
+    begun = layers_of(encoder)
     if resume:
         encoder.load_state_dict(torch.load(out / "encoder.pt", weights_only=True))
     out.mkdir(parents=True, exist_ok=True)
     (out / "vocab.txt").write_text("\n".join(kept), encoding="utf-8")
     with _bar() as bar:
-        task = bar.add_task("training", total=steps, said="")
+        task = bar.add_task("training", total=steps + settle, said="")
         lately: dict[str, float] = {}
 
         def tell(step: int, losses: dict[str, float]) -> None:
@@ -88,17 +93,14 @@ def train(
                 completed=step,
                 said=" ".join(f"{name} {loss:.2f}" for name, loss in sorted(lately.items())),
             )
-            if step % 50 == 0 or step == steps:
+            if step % 50 == 0 or step in {steps, steps + settle}:
                 torch.save(encoder.state_dict(), out / "encoder.part")
                 (out / "encoder.part").replace(out / "encoder.pt")
 
-        run(
-            encoder,
-            WordPiece(kept),
-            found,
-            Plan(steps, seed=seed, lessons=batch, threads=threads, start=resume),
-            tell,
-        )
+        plan = Plan(steps, seed=seed, lessons=batch, threads=threads, start=resume, settle=settle)
+        run(encoder, WordPiece(kept), found, plan, tell)
+        if settle:
+            run_heads(encoder, begun, WordPiece(kept), found, plan, tell)
 
 
 def export(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -46,6 +46,10 @@ class Plan:
     threads: int = 1
     start: int = 0
     """Steps that were made before; the learning rate goes on from there."""
+    settle: int = 0
+    """Steps of the heads alone, after `steps`."""
+    share: float = 0.75
+    """How much the layers keep, when the heads settle, of what training changed in them."""
 
 
 def train(
@@ -58,28 +62,83 @@ def train(
     """Train in place; `tell` hears of the losses after each step."""
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
-    trained = encoder.trained()
-    groups = [
-        {"params": [value for name, value in trained if name.split(".")[0] not in HEADS], "rate": plan.rate},
-        {"params": [value for name, value in trained if name.split(".")[0] in HEADS], "rate": plan.head_rate},
+    heads, layers = _parted(encoder)
+    rates = [(list(layers.values()), plan.rate), (list(heads.values()), plan.head_rate)]
+    warm = plan.warm_up if plan.start == 0 else plan.warm_up // 4
+    shares = [
+        min(1.0, (step - plan.start + 1) / warm) * max(0.02, 1 - step / plan.steps)
+        for step in range(plan.start, plan.steps)
     ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.rate, weight_decay=0.01, fused=True)
-    batches, lately = _batches(pieces, cases, plan), deque[Met](maxlen=_REMEMBERED)
     encoder.train()
-    for step in range(plan.start, plan.steps):
-        warm = plan.warm_up if plan.start == 0 else plan.warm_up // 4
-        share = min(1.0, (step - plan.start + 1) / warm) * max(0.02, 1 - step / plan.steps)
+    _descend(encoder, pieces, _batches(pieces, cases, plan), rates, shares, plan.start, tell)
+
+
+def settle(
+    encoder: Encoder,
+    begun: Mapping[str, Tensor],
+    pieces: WordPiece,
+    cases: Sequence[Case],
+    plan: Plan,
+    tell: Callable[[int, dict[str, float]], None],
+) -> None:
+    """
+    Take the layers part of the way back to where they began, and train the heads on what they then say.
+
+    Trained far, layers know the tools of training by heart, and those that they never met worse than
+    before; part of the way back they know both (Wortsman and others, 2022: robust fine-tuning).
+    `begun` holds the layers as they were, by name.
+    """
+    torch.set_num_threads(plan.threads)
+    torch.manual_seed(plan.seed)
+    heads, layers = _parted(encoder)
+    with torch.no_grad():
+        for name, value in layers.items():
+            value.copy_(begun[name] + plan.share * (value - begun[name]))
+            value.requires_grad = False
+    shares = [max(0.02, 1 - step / plan.settle) for step in range(plan.settle)]
+    batches = _batches(pieces, cases, replace(plan, start=plan.steps))
+    encoder.train()
+    _descend(encoder, pieces, batches, [(list(heads.values()), plan.head_rate / 2)], shares, plan.steps, tell)
+
+
+def _parted(encoder: Encoder) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What is trained, by name: the heads, and the layers below them."""
+    trained = dict[str, Tensor](encoder.trained())
+    heads = {name: value for name, value in trained.items() if name.split(".")[0] in HEADS}
+    return heads, {name: value for name, value in trained.items() if name not in heads}
+
+
+def layers_of(encoder: Encoder) -> dict[str, Tensor]:
+    """A copy of the layers that training changes, by name."""
+    return {name: value.detach().clone() for name, value in _parted(encoder)[1].items()}
+
+
+def _descend(
+    encoder: Encoder,
+    pieces: WordPiece,
+    batches: Iterator[list[Lesson]],
+    rates: Sequence[tuple[list[Tensor], float]],
+    shares: Sequence[float],
+    before: int,
+    tell: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Make a step for each share of the learning rates; `before`: steps that were made already."""
+    trained = [value for values, _ in rates for value in values]
+    groups = [{"params": values, "rate": rate} for values, rate in rates]
+    optimizer = torch.optim.AdamW(groups, lr=rates[0][1], weight_decay=0.01, fused=True)
+    lately = deque[Met](maxlen=_REMEMBERED)
+    for number, share in enumerate(shares):
         for group in optimizer.param_groups:
             group["lr"] = group["rate"] * share
-        trusted = tuple(lately) if step - plan.start > _TRUST else ()
+        trusted = tuple(lately) if number > _TRUST else ()
         losses, met = lesson_losses(encoder, pieces, next(batches), trusted)
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_([value for _, value in trained], 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         lately.extend(met)
-        tell(step + 1, {name: float(loss.detach()) for name, loss in losses.items()})
+        tell(before + number + 1, {name: float(loss.detach()) for name, loss in losses.items()})
 
 
 def _batches(pieces: WordPiece, cases: Sequence[Case], plan: Plan) -> Iterator[list[Lesson]]:
