@@ -168,6 +168,18 @@ class FramedConnection(asyncio.Protocol):
         if transport.is_closing():
             self._leave_socket()
 
+    def take_over(self) -> None:
+        """
+        Be the transport's protocol from here on; what it holds yet goes first.
+
+        As long as it holds nothing, a writer of our own may write as well. With a limit of 0 it says
+        at once when it begins to hold something, and when it has let go of it.
+        """
+        self._transport.set_protocol(self)
+        self._transport.set_write_buffer_limits(high=0)
+        if self._transport.get_write_buffer_size():
+            self.pause_writing()  # perhaps it said so to who was there before
+
     # Sending
 
     def write_long(self, head: bytes, text: bytes) -> None:
@@ -327,7 +339,8 @@ class FramedConnection(asyncio.Protocol):
                     texts.append(message)
                 else:
                     texts = self._hand_over(texts)
-                    self._fail(_NOT_UTF8)
+                    if self._close_sent is None:  # else nothing that comes counts any more
+                        self._fail(_NOT_UTF8)
             elif first == _PONG and length < _SHORT:
                 self.pinged_at = None  # all that ten thousand who are silent ever say
             else:
@@ -438,12 +451,12 @@ class FramedConnection(asyncio.Protocol):
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
-        self._over(self._close_sent or _ABNORMAL)
+        self._leave_socket()
+        self._held = None
         if self._last_call is not None:
             self._last_call.cancel()
         self._owner.connections.discard(self)
-        self._held = None
-        self._leave_socket()
+        self._over(self._close_sent or _ABNORMAL)
         self._receiver = _NOBODY  # who knows this connection: only the collector would part them
 
     def _leave_socket(self) -> None:
@@ -477,16 +490,10 @@ class _Nobody:
 
 
 def _writer(transport: asyncio.Transport) -> Writer | None:
-    """
-    Return what writes to a transport's socket, unless it is encrypted.
-
-    As long as the transport holds nothing both may write. With a limit of 0 it
-    says at once when it begins to hold something, and when it has let go of it.
-    """
+    """Return what writes to a transport's socket, unless that is encrypted."""
     socket = transport.get_extra_info("socket")
     if compiled.Writer is None or socket is None or transport.get_extra_info("sslcontext") is not None:
         return None
-    transport.set_write_buffer_limits(high=0)
     return compiled.Writer(socket.fileno(), transport.write)
 
 

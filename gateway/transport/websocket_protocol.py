@@ -249,7 +249,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self.disconnected:
             self._loop.call_soon(connection.connection_lost, None)
             return connection
-        self._transport.set_protocol(connection)
+        connection.take_over()
         self._transport.resume_reading()
         if self._early:
             connection.begin_with(bytes(self._early))

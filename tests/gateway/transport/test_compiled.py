@@ -207,7 +207,7 @@ def test_frames_reach_a_slow_reader_in_order_whichever_way_they_go(seed: int) ->
             connection = FramedConnection(
                 transport, Recorder(), Owned(), Keepalive(0, 0), max_size=MAX_SIZE, max_waiting=1 << 40
             )
-            transport.set_protocol(connection)
+            connection.take_over()
             assert isinstance(connection.write, Writer)
             sent, read = bytearray(), bytearray()
             for number in range(400):
@@ -233,5 +233,72 @@ def test_frames_reach_a_slow_reader_in_order_whichever_way_they_go(seed: int) ->
             connection.abort()
             connection.write(b"after the end")
             assert await loop.sock_recv(theirs, 99) == b""
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.parametrize("before", [30_000, 3_000_000])
+def test_what_the_transport_holds_already_goes_first_and_the_bound_holds_behind_it(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+    is_compiled: bool,  # a parameter
+    before: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        loop, receiver = asyncio.get_running_loop(), Recorder()
+        ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        theirs.settimeout(0)
+        with theirs:
+            transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, ours)
+            transport.write(b"H" * before)
+            assert transport.get_write_buffer_size()
+            connection = FramedConnection(
+                transport, receiver, Owned(), Keepalive(0, 0), max_size=MAX_SIZE, max_waiting=9_999
+            )
+            connection.take_over()
+            connection.write(b"W" * 9_999)
+            await asyncio.sleep(0)
+            assert receiver.overflows == 0
+            connection.write(b"more")
+            await asyncio.sleep(0)
+            assert receiver.overflows == 1
+
+            expected, read = b"H" * before + b"W" * 9_999 + b"more", bytearray()
+            async with asyncio.timeout(30):
+                while len(read) < len(expected):
+                    read += await loop.sock_recv(theirs, 1 << 20)
+            assert read == expected
+            connection.abort()
+
+    if not is_compiled:
+        monkeypatch.setattr(compiled, "Writer", None)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+
+def test_a_fault_at_the_end_leaves_no_way_to_a_socket_that_is_closed() -> None:
+    async def main() -> None:
+        ours, theirs = socket.socketpair()
+        receiver = Recorder()
+
+        def fail(code: int) -> None:
+            raise RuntimeError(f"a bug, at {code}")
+
+        receiver.ended = fail  # type: ignore[method-assign]  # a fault of ours
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(asyncio.Protocol, ours)
+            connection = FramedConnection(
+                transport, receiver, Owned(), Keepalive(0, 0), max_size=MAX_SIZE, max_waiting=9_999
+            )
+            with pytest.raises(RuntimeError, match="a bug"):
+                connection.connection_lost(None)
+            connection.write(b"not for whoever has the number then")
+            theirs.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                theirs.recv(99)
+            transport.abort()
 
     uvloop.run(main())

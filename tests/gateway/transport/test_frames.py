@@ -413,6 +413,20 @@ async def test_a_receiver_that_closes_hears_nothing_more_of_the_same_read(wire: 
 
     assert heard == [b"one"]
     assert wire.close_code == 4000
+
+
+@pytest.mark.parametrize("behind", [b"\xff", b"two"])
+async def test_what_comes_behind_a_message_that_closes_does_not_count_whatever_it_is(
+    wire: Wire, behind: bytes
+) -> None:
+    wire.receiver.received = lambda _: wire.connection.close(4000, "")  # type: ignore[assignment]  # acts
+
+    wire.read(client_frame(TEXT, b"one") + client_frame(TEXT, behind) + client_frame(PING))
+
+    assert wire.close_code == 4000
+    assert wire.receiver.codes == [], "the peer's close is still to come"
+    wire.read(close_frame(4000))
+    assert wire.receiver.codes == [4000]
     wire.lose()
 
 
