@@ -35,6 +35,11 @@ _LATER: Final = re.compile(r"before\s+(?!that)", re.IGNORECASE)
 _SEEKING: Final = frozenset({"search", "look"})
 """Verbs that say what they are about by "for"."""
 _QUESTION: Final = frozenset("what what's who where when how which is are does do".split())
+_TOLD: Final = re.compile(r"(?:i|we|there|it|this|that|my|our|he|she|they)\b", re.IGNORECASE)
+"""How a sentence begins that tells of something."""
+_WANTING: Final = re.compile(r"(?:i|we)(?:['’]d|\s+would)?\s+(?:need|want|like)\b", re.IGNORECASE)
+"""How one begins that tells what is wanted: "I need a taxi", which may be a wish, or lead up to one."""
+_ASKING: Final = re.compile(r"(?:please\s+)?(?:can|could|will|would)\s+(?:you|i|we)\b", re.IGNORECASE)
 _CONDITION: Final = re.compile(
     r"(?:^|[,;.]?\s+(?:and\s+)?)(?P<word>(?:only\s+)?if|unless|in case|provided that|"
     r"(?:as|so) long as|only when|on condition that|once|"
@@ -80,6 +85,8 @@ def clauses_of(text: str) -> list[Clause]:
             continue
         if is_wish(text[hit.end() :]) or _is_lone_order(text[hit.end() :]):
             cuts.append(hit.end())
+    if len(cuts) > 1 and _leads_up(text[: cuts[1]], text[cuts[1] :]):
+        del cuts[1]
     if len(cuts) > MOST:
         return [Clause(text, 0, len(text))]
     out: list[Clause] = []
@@ -138,6 +145,14 @@ def is_wish(rest: str) -> bool:
         return True
     # "search and book", "play list": a verb alone, or as part of a noun, is no wish of its own
     return len(words) > 1 and words[1].lower not in {"and", "or", "of", "is", "are", "for", "in"}
+
+
+def _leads_up(first: str, rest: str) -> bool:
+    """Whether what is said first only leads up to the wish: "I'm off to Rome. Can you find me a hotel?"."""
+    plain = _plainly(first)
+    if not _TOLD.match(plain):
+        return False
+    return not _WANTING.match(plain) or _ASKING.match(rest) is not None
 
 
 def _plainly(rest: str) -> str:

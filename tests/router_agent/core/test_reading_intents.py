@@ -165,6 +165,31 @@ def test_only_a_verb_begins_another_wish(text: str, wishes: list[str]) -> None:
     assert [one.text for one in clauses_of(text)] == wishes
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm off to Rome next week. Can you find me a hotel?",
+        "There is a report in the folder. Could you summarize it for me?",
+        "We are planning a party, search the web for balloons",
+        "I need information about agencies in Toronto, can you provide that?",
+    ],
+)
+def test_what_only_leads_up_to_a_wish_is_no_wish_of_its_own(text: str) -> None:
+    assert [one.text for one in clauses_of(text)] == [text]
+
+
+def test_what_is_wanted_in_so_many_words_is_a_wish_beside_another() -> None:
+    wishes = [
+        "I need a taxi to the station",
+        "book a table for two",
+        "i need to read a.txt",
+        "list the files",
+    ]
+
+    for first, second in zip(wishes[::2], wishes[1::2], strict=True):
+        assert [one.text for one in clauses_of(f"{first}, and {second}")] == [first, second]
+
+
 def test_a_condition_belongs_to_what_follows_it() -> None:
     first, second = clauses_of("check the weather in Oslo, and if it is nice, schedule a meeting")
 
