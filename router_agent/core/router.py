@@ -106,8 +106,11 @@ class Router:
 
     def _stand_apart(self, calls: list[Call]) -> bool:
         """Whether each wish is one of its own, so that the cut was right."""
-        tools = {call.tool.key for call in calls}
-        return len(tools) > 1 or all(call.arguments and not call.missing for call in calls)
+        if len({call.tool.key for call in calls}) > 1:
+            return True
+        # The same once more is for another file or city; a part that has none tells more of the first.
+        said = [{one.path for one in call.evidence if one.start >= 0} for call in calls]
+        return bool(set.intersection(*said)) and not any(call.missing for call in calls)
 
     def _decided(self, intent: str, calls: list[Call], conditions: list[str]) -> Route:
         if not calls or any(call.wanted < self._floor for call in calls):

@@ -186,6 +186,23 @@ def test_what_no_tool_does_is_left_alone() -> None:
     assert router().route(" \x00 ", ALL).decision is Decision.NONE
 
 
+@pytest.mark.parametrize(
+    ("said", "calls"),
+    [
+        ("play rock music and play jazz music", [{"genre": "rock"}, {"genre": "jazz"}]),
+        ("play rock music and play music quietly", [{"genre": "rock", "volume": "quiet"}]),
+    ],
+)
+def test_one_tool_is_called_again_only_for_something_else(said: str, calls: list[dict[str, Any]]) -> None:
+    choices = {"genre": ["rock", "jazz"], "volume": ["quiet", "loud"]}
+    schema = {name: {"type": "string", "enum": values} for name, values in choices.items()}
+    music = tool("play_music", "Play music of a genre.", schema, participant="player")
+
+    route = router().route(said, Catalogue.of([music, *ALL]))
+
+    assert [call.arguments for call in route.calls] == calls
+
+
 def test_two_wishes_become_two_calls_in_order() -> None:
     route = router().route("get the current weather of Oslo and then convert 5 euros to dollars", ALL)
 
