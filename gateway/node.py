@@ -371,8 +371,8 @@ class Node:
                     allowed.append(verdict)
                     continue
                 if allowed:  # what its sender hears of the refusal comes behind what it said before
-                    self._append(member, allowed)
-                    allowed = []
+                    before, allowed = allowed, []
+                    self._append(member, before)
                 if isinstance(verdict, Refuse):
                     self.refuse(member, verdict.error)
                     if verdict.error.code is ErrorCode.TOO_LARGE:

@@ -449,3 +449,62 @@ async def test_a_node_disowns_connections_that_a_store_believes_it_still_has(ben
     snapshot = await bench.broker.look("ops")
     assert snapshot is not None
     assert [joined.record.participant for joined in snapshot.joined] == ["ann"]
+
+
+# What one read brings
+
+
+async def test_a_refusal_stands_between_what_was_said_before_it_and_after(
+    bench: Bench,
+) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    bench.took(ann), bench.took(bob)
+
+    bench.node.receive(
+        ann,
+        [
+            envelope("ann", id="1"),
+            envelope("ann", id="2"),
+            envelope("ann", id="not-held", kind="mcp/request:tools/list"),
+            b"no JSON",
+            envelope("ann", id="3"),
+        ],
+    )
+
+    heard = [one["payload"].get("error", one["id"]) for one in bench.took(ann)]
+    assert heard == ["1", "2", "capability_violation", "invalid_json", "3"]
+    assert [one["id"] for one in bench.took(bob)] == ["1", "2", "3"]
+
+
+async def test_a_member_closed_by_what_it_said_says_no_more_in_the_same_read(bench: Bench) -> None:
+    bench.node.max_envelope_bytes = 1000
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    bench.took(bob)
+
+    bench.node.receive(ann, [envelope("ann", id="1"), b"x" * 1001, envelope("ann", id="2")])
+
+    assert ann.ended is CloseCode.TOO_LARGE
+    assert [one["id"] for one in bench.took(bob) if one["kind"] == "chat"] == ["1"]
+
+
+@pytest.mark.parametrize("where", ["refusing", "appending"])
+async def test_a_fault_of_ours_amid_a_read_loses_and_doubles_nothing_said_before(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    ann, bob = await bench.join("ann", "chat"), await bench.join("bob")
+    bench.took(bob)
+    publish = bench.broker.publish
+
+    def fail(topic: str, drafts: Sequence[Draft]) -> None:
+        publish(topic, drafts)
+        raise ZeroDivisionError
+
+    if where == "refusing":
+        monkeypatch.setattr(bench.node, "refuse", lambda *_: 1 / 0)
+    else:
+        monkeypatch.setattr(bench.broker, "publish", fail)
+    with pytest.raises(ZeroDivisionError):
+        bench.node.receive(ann, [envelope("ann", id="1"), b"no JSON", envelope("ann", id="2")])
+
+    bench.node.read_done()
+    assert [one["id"] for one in bench.took(bob)] == ["1"]
