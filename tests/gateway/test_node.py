@@ -499,12 +499,13 @@ async def test_a_fault_of_ours_amid_a_read_loses_and_doubles_nothing_said_before
         publish(topic, drafts)
         raise ZeroDivisionError
 
-    if where == "refusing":
-        monkeypatch.setattr(bench.node, "refuse", lambda *_: 1 / 0)
-    else:
-        monkeypatch.setattr(bench.broker, "publish", fail)
-    with pytest.raises(ZeroDivisionError):
-        bench.node.receive(ann, [envelope("ann", id="1"), b"no JSON", envelope("ann", id="2")])
+    with monkeypatch.context() as patch:
+        if where == "refusing":
+            patch.setattr(bench.node, "refuse", lambda *_: 1 / 0)
+        else:
+            patch.setattr(bench.broker, "publish", fail)
+        with pytest.raises(ZeroDivisionError):
+            bench.node.receive(ann, [envelope("ann", id="1"), b"no JSON", envelope("ann", id="2")])
 
     bench.node.read_done()
     assert [one["id"] for one in bench.took(bob)] == ["1"]
