@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -65,7 +66,8 @@ def bars_as_text(judgements: Sequence[Judgement]) -> str:
 
 def as_markdown(results: Results, judgements: Sequence[Judgement]) -> str:
     """Return everything that a run gave, as the tables of a page."""
-    rounds = max((row.round for row in results.rows), default=0) + 1
+    counts = Counter((row.case, row.server) for row in results.rows).values()
+    rounds = " to ".join(str(count) for count in sorted({min(counts, default=0), max(counts, default=0)}))
     return "\n\n".join(
         [
             f"Medians of {rounds} interleaved rounds; in brackets the lowest and the highest of them.",
