@@ -138,7 +138,11 @@ class Node:
         self._clock, self._new_id, self._rate = clock, new_id, rate
         self._rounds = Rounds()
         self.read_done: Callable[[], None] = self._rounds.read_done
-        """Everything that came together has been received: deliver what it led to."""
+        """
+        Everything that came together has been received: deliver what it led to.
+
+        The method itself, as a call between would cost as much: it is called for each read.
+        """
         self._holding = Holding(broker, self._rounds.turn, self._disown, metrics.delivered, linger_s)
         self._homes: dict[str, Held] = {}
         """By connection."""

@@ -149,6 +149,11 @@ def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int) 
 
     They are then printable ASCII, or space between, without a backslash and with so many quotes.
     """
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
     # Nearly always the payload comes last; then what stands before it needs no search.
     start = len(data) - len(payload) - 1
     if data.endswith(payload, start, -1):
@@ -160,9 +165,8 @@ def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int) 
         opens == _BRACE
         and head.count(b'"') == quotes
         and _BACKSLASH not in head
-        and _DELETE not in head
+        and _DELETE not in head  # of ASCII, all that JSON lets into a string and that is not printable
         and head.isascii()
-        and (data.isascii() or _is_utf8(data))
     )
 
 
@@ -171,14 +175,6 @@ try:
     from schemas._plain import stands_plainly as _stands_plainly
 except ImportError:  # there was no compiler when this was installed
     _stands_plainly = stands_plainly
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _build(

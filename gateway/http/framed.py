@@ -98,7 +98,7 @@ class Seat:
 
     def __init__(self, node: Node, member: Member, door: Door, used: Pass) -> None:
         self._node, self._member, self._door, self._pass = node, member, door, used
-        self.read_done = node.read_done
+        self.read_done = node.read_done  # as it is: called for each read
 
     def received(self, messages: Sequence[bytes]) -> None:
         try:

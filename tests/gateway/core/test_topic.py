@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from gateway.core import (
     Topic,
     Welcome,
 )
-from schemas import CloseCode
+from schemas import CloseCode, JsonObject
 from tests.gateway.seats import NOW, envelope, outbox, seat
 from tests.requirements import spec
 
@@ -37,9 +38,9 @@ class OneNode:
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.topic = Topic("ops", snapshot or Snapshot("ep", 0))
 
-    def apply(self, entry: Entry) -> list[Close]:
+    def apply(self, *entries: Entry) -> list[Close]:
         closes = []
-        for effect in self.topic.apply(self.topic.position + 1, [entry]):
+        for effect in self.topic.apply(self.topic.position + 1, entries):
             match effect:
                 case Deliver():
                     assert not set(effect.receivers) & set(effect.also)
@@ -379,6 +380,33 @@ def test_two_nodes_that_meet_at_different_places_show_the_same_roster(
         second.apply(entry)
 
     assert list(second.topic.roster.participants()) == list(first.topic.roster.participants())
+
+
+@given(topic_histories(), st.lists(st.sampled_from(list(Mode)), max_size=3), st.data())
+def test_entries_that_come_together_are_heard_as_those_that_come_one_by_one(
+    history: list[Entry], modes: list[Mode], data: st.DataObject
+) -> None:
+    order = list(history)
+    for number in range(data.draw(st.integers(0, 20))):
+        said = envelope("ann", id=str(number), to=data.draw(st.lists(st.just("w0"), max_size=1)))
+        to = tuple(json.loads(said)["to"])
+        order.insert(data.draw(st.integers(0, len(order))), Relayed("n2/0", "ann", to, said))
+    heard: list[list[list[JsonObject]]] = []
+    for is_cut in (False, True):
+        node = OneNode()
+        members = [
+            node.join(seat(f"w{number}", mode=mode, connection=f"n1/w{number}"))
+            for number, mode in enumerate(modes)
+        ]
+        rest = list(order)
+        while rest:
+            size = data.draw(st.integers(1, len(rest))) if is_cut else 1
+            node.apply(*rest[:size])
+            rest = rest[size:]
+        assert node.topic.position == len(modes) + len(order)
+        heard.append([outbox(member).take() for member in members])
+
+    assert heard[0] == heard[1]
 
 
 def _as_stored(joined: Joined, node: OneNode) -> Joined:
