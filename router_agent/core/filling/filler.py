@@ -12,6 +12,7 @@ from router_agent.core.filling.booleans import is_truth, spelled, truth_for
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.choices import choices_for
 from router_agent.core.filling.formats import wants_moment
+from router_agent.core.filling.labels import Labels
 from router_agent.core.filling.lists import lists_for, literals_for
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
@@ -73,15 +74,16 @@ class Filled:
 def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
     """Fill a tool's parameters; each stretch of the intent goes to the parameter that it suits best."""
     parameters = tool.parameters
-    cues = Cues(intent, parameters)
     tool_words = senses_of(tool.name)
+    cues, labels = Cues(intent, parameters), Labels(intent, parameters, tool_words)
     read: list[SlotReading | None] = list(reading.slots) if reading is not None else []
     read += [None] * (len(parameters) - len(read))
     offers = sorted(
         (
             (candidate, number)
             for number, parameter in enumerate(parameters)
-            for candidate in _candidates(parameter, intent, cues, read[number], tool_words)
+            for found in _candidates(parameter, intent, cues, read[number], tool_words)
+            for candidate in (labels.weighed(found, parameter),)
             if candidate.score >= (REQUIRED_FLOOR if parameter.required else OPTIONAL_FLOOR)
         ),
         key=lambda offer: (

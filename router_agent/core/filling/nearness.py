@@ -13,6 +13,8 @@ _DULL: Final = frozenset(
     "nam valu typ number format list string integ bool str id param paramet input use specif str giv".split()  # noqa: SIM905 - a table of words
 )
 """Stems that say little about which parameter is meant."""
+_IN_NAME: Final = 0.3
+"""What a word of a name says of what stands beside it: "League" of "Red Lions in Golf League"."""
 FARTHEST: Final = 8
 """Words beyond which a name says nothing of a value."""
 
@@ -31,6 +33,12 @@ class Cues:
             for each in set(one.name_stems):
                 shared[each] = shared.get(each, 0) + 1
         self._shared = shared
+        self._in_names = {
+            place
+            for name in intent.names
+            if " " in name.text
+            for place in range(intent.word_at(name.start), intent.word_at(name.end))
+        }
         self._places = {one.path: self._spoken(one, shared) for one in parameters}
         self._rivals = {
             place: max(
@@ -67,6 +75,8 @@ class Cues:
                 closeness *= 0.6
             if self._rivals[place] > weight + 1e-9:
                 closeness *= 0.4
+            if place in self._in_names:
+                closeness *= _IN_NAME
             best = max(best, weight * closeness)
         return best
 

@@ -1,0 +1,107 @@
+"""What a value is called where it stands: "directed by Ann Lee" is for `directed_by` only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from router_agent.core.filling.candidates import Candidate
+from router_agent.core.intents import Intent
+from router_agent.core.language.stems import stem
+from router_agent.core.language.words import parts_of, sense
+from router_agent.core.parameters import Parameter
+
+WHOLE: Final = 0.6
+"""How far a value comes nearer to certainty that stands behind all of its parameter's name."""
+LAST: Final = 0.4
+"""The same behind the last words of the name, where no other parameter's name ends so."""
+RIVAL: Final = 0.55
+"""What is left of a score where the value stands behind another parameter's name."""
+HEAD: Final = 0.75
+"""What is left where its last word is another parameter's name: a "Golf League" is no team."""
+_LINKS: Final = frozenset(
+    {"is", "are", "was", "as", "be", "being", "equals", "named", "called", "titled", "by"}
+)
+_LOOSE: Final = frozenset({"of", "to", "the", "a", "an", "at", "equal", "set", "should", "will", "value"})
+_MOST_LINKS: Final = 3
+_STOPS: Final = re.compile(r"[.;!?]\s|[,()\n]")
+_ASSIGNED: Final = re.compile(r"\s*[:=]\s*['\"“‘`]?")
+
+
+class Labels:
+    """Where the intent has the name of a parameter right before what can be its value."""
+
+    def __init__(self, intent: Intent, parameters: Sequence[Parameter], tool_words: frozenset[str]) -> None:
+        """`tool_words` are what the tool is called by: of "radio show Lark", "show" may be no label."""
+        self._intent = intent
+        names = {one.path: tuple(stem(part) for part in parts_of(one.name)) for one in parameters}
+        ends: dict[tuple[str, ...], int] = {}
+        for name in names.values():
+            for size in range(1, len(name) + 1):
+                ends[name[-size:]] = ends.get(name[-size:], 0) + 1
+        self._at: dict[int, dict[tuple[str, ...], tuple[float, bool]]] = {}
+        for path, name in names.items():
+            for size in range(len(name), 0, -1):
+                label = name[-size:]
+                if ends[label] > 1 or (size < len(name) and len(label) == 1 and len(label[0]) < 2):
+                    continue
+                weight = WHOLE if size == len(name) else LAST
+                loose = len(label) == 1 and sense(label[0]) in tool_words
+                for word, plain in self._behind(label):
+                    if loose and not plain:
+                        continue
+                    self._at.setdefault(word, {}).setdefault(path, (weight, plain))
+        heads = {path: name[-1] for path, name in names.items() if name and ends[name[-1:]] == 1}
+        self._heads = {head: path for path, head in heads.items() if len(head) > 2}
+
+    def weighed(self, one: Candidate, parameter: Parameter) -> Candidate:
+        """Return a candidate, raised behind its own parameter's name, and lowered behind another's."""
+        if not one.is_said or parameter.kind == "boolean":
+            return one
+        intent = self._intent
+        first = intent.word_at(one.start)
+        score = one.score
+        behind = self._at.get(first, {})
+        if behind and intent.words[first].start in {one.start, one.start + 1}:
+            plain = intent.text[one.start].islower()
+            told = {path: weight for path, (weight, is_plain) in behind.items() if is_plain or not plain}
+            own = told.get(parameter.path, 0.0)
+            if own and own >= max(told.values()):
+                score += own * (1 - score)
+            elif told and not one.shares:
+                score *= RIVAL
+        if isinstance(one.value, str) and not parameter.choices and one.rule not in {"moment", "quoted"}:
+            last = intent.word_at(max(one.start, one.end - 1))
+            heads = intent.stems[last] if last < len(intent.words) and last > first else frozenset[str]()
+            others = {self._heads[each] for each in heads if each in self._heads}
+            if others and parameter.path not in others:
+                score *= HEAD
+        return one if score == one.score else replace(one, score=min(1.0, score))
+
+    def _behind(self, label: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
+        """
+        Find the words that stand behind a label, and whether they may be a plain phrase there.
+
+        "The name of a town" names no town; "the name is otter" and "name: otter" do name one.
+        """
+        intent = self._intent
+        for at in range(len(intent.words) - len(label)):
+            if not all(one in intent.stems[at + number] for number, one in enumerate(label)):
+                continue
+            last = at + len(label) - 1
+            place, plain = last + 1, label[-1] == "by"
+            if _ASSIGNED.fullmatch(intent.text, intent.words[last].end, intent.words[place].start):
+                yield place, True
+                continue
+            for _ in range(_MOST_LINKS):
+                word = intent.words[place].lower
+                if word not in _LINKS and word not in _LOOSE:
+                    break
+                plain = plain or word in _LINKS
+                place += 1
+                if place >= len(intent.words):
+                    return
+            if not _STOPS.search(intent.text, intent.words[last].end, intent.words[place].start):
+                yield place, plain
