@@ -13,7 +13,9 @@ _LAYOUT: Final = re.compile(
     r"(?:YYYY|DD|MM|%Y|%d|%m|yyyy|dd|mm)[-/.](?:MM|DD|%m|%d|YYYY|mm|dd)[-/.](?:DD|YYYY|%d|%Y|dd|yyyy)"
     r"(?:(?:\s|T|'T')(?:HH|hh|%H):(?:MM|mm|%M)(?::(?:SS|ss|%S))?(?:\.\w+)?(?P<zone>Z|'Z')?)?"
 )
-_CLOCK_LAYOUT: Final = re.compile(r"(?:HH|hh|%H):(?:MM|mm|%M)(?P<seconds>:(?:SS|ss|%S))?")
+_CLOCK_LAYOUT: Final = re.compile(
+    r"(?:HH|hh|%H|%I):(?:MM|mm|%M)(?P<seconds>:(?:SS|ss|%S))?(?P<half>\s?(?:AM/PM|am/pm|%p)\b)?"
+)
 _SAMPLE: Final = re.compile(
     r"(?P<iso>\d{4}-\d{2}-\d{2})(?:(?P<t>[T ])\d{2}:\d{2}(?P<s>:\d{2})?(?P<z>Z)?)?"
     r"|(?P<us>\d{1,2}/\d{1,2}/\d{4})|(?P<clock>\d{1,2}:\d{2})\s?(?P<half>[AaPp]\.?[Mm])?"
@@ -122,9 +124,15 @@ def _fill(layout: re.Match[str], moment: Moment) -> str:
 def _write_time(moment: Moment, parameter: Parameter, said: str, sample: re.Match[str] | None) -> str:
     clock = moment.time
     assert clock is not None
-    layout = _CLOCK_LAYOUT.search(parameter.description)
-    if layout:
-        return f"{clock:%H:%M:%S}" if layout["seconds"] else f"{clock:%H:%M}"
+    # of several, the one without halves of the day that is no more precise than what was said
+    layouts = sorted(
+        _CLOCK_LAYOUT.finditer(parameter.description),
+        key=lambda one: (bool(one["half"]), bool(one["seconds"]) != bool(clock.second)),
+    )
+    if layouts and layouts[0]["half"]:
+        return f"{clock:%I:%M %p}"
+    if layouts:
+        return f"{clock:%H:%M:%S}" if layouts[0]["seconds"] else f"{clock:%H:%M}"
     if parameter.format == "time":
         return f"{clock:%H:%M:%S}"
     if sample and sample["half"]:

@@ -132,15 +132,26 @@ def is_year(parameter: Parameter) -> bool:
 def as_number(number: Number, parameter: Parameter) -> Any:
     """Return a number as the parameter's type has it, a percentage as its description asks for."""
     value = number.value
-    if number.percent and parameter.kind == "number" and not parameter.says("percent", "%"):
-        examples = re.findall(r"\d+(?:\.\d+)?", parameter.description)
-        whole = any(float(one) > 1 for one in examples) and not any(0 < float(one) < 1 for one in examples)
-        if not whole:
-            value = round(value / 100, 12)
+    if number.percent and parameter.kind == "number" and _wants_fraction(parameter):
+        value = round(value / 100, 12)
     value = _converted(value, number.unit, parameter)
     if parameter.kind == "integer":
         return int(value) if value == int(value) and abs(value) < 1e15 else None
     return plain(value)
+
+
+_NUMBER: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\s?%|\w)")
+_FRACTION: Final = re.compile(r"\b(?:decimal|fraction|between 0(?:\.0+)? and 1)\b", re.IGNORECASE)
+
+
+def _wants_fraction(parameter: Parameter) -> bool:
+    """Whether its description asks for 0.05 where 5 % is said; it does where it says nothing of percent."""
+    if _FRACTION.search(parameter.description):
+        return True
+    if parameter.says("percent", "%"):
+        return False
+    examples = [float(one) for one in _NUMBER.findall(parameter.description)]
+    return any(0 < one < 1 for one in examples) or not any(one > 1 for one in examples)
 
 
 _FACTORS: Final = {
@@ -234,9 +245,11 @@ def _unit_fit(parameter: Parameter, number: Number) -> float:
 def _bound_fit(parameter: Parameter, number: Number, intent: Intent) -> float:
     before = intent.text[max(0, number.start - 16) : number.start].lower()
     low = parameter.named("start", "min", "minimum", "from", "lower", "initial")
-    if re.search(r"\b(?:from|between|over|above|than|least|minimum|min|starting)\b[^a-z]*$", before):
+    if re.search(
+        r"\b(?:from|between|over|above|than|least|minimum|min|starting)\b(?:[^a-z]|\b[a-z]\b)*$", before
+    ):
         below = "less" in before or "no more" in before
         return 0.25 if low != below else -0.15
-    if re.search(r"\b(?:to|and|until|under|below|most|maximum|max|-)\b[^a-z]*$", before):
+    if re.search(r"\b(?:to|and|until|under|below|most|maximum|max|-)\b(?:[^a-z]|\b[a-z]\b)*$", before):
         return -0.15 if low else 0.25
     return 0.0

@@ -23,6 +23,7 @@ from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
 from router_agent.core.filling.weighing import ALONE, weighed
 from router_agent.core.intents import Intent, Look, Phrase
+from router_agent.core.language.moments import Moment
 from router_agent.core.language.stems import stem
 from router_agent.core.language.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES, UNITS
 from router_agent.core.language.words import ORDERS, STOP_WORDS, sense
@@ -37,8 +38,13 @@ def texts_for(
     if wants_moment(parameter):
         yield from _moments(parameter, intent, cues, reading)
         if wants_day(parameter) or wants_time(parameter):
-            if reading is not None:
-                yield from _pointed(parameter, intent, reading)
+            if reading is not None:  # what holds a day or a time is written as such, and not as it stands
+                fitting = [one for one in intent.moments if _fits(one, parameter)]
+                yield from (
+                    one
+                    for one in _pointed(parameter, intent, reading)
+                    if not any(it.start < one.end and one.start < it.end for it in fitting)
+                )
             return
     if parameter.named("currency", "currencies") or parameter.says("currency code"):
         yield from _currencies(parameter, intent, cues)
@@ -61,10 +67,7 @@ def _moments(
 ) -> Iterator[Candidate]:
     for moment in intent.moments:
         said = intent.text[moment.start : moment.end]
-        fits = (moment.has_day and wants_day(parameter)) or (
-            moment.time is not None and wants_time(parameter)
-        )
-        if not fits:
+        if not _fits(moment, parameter):
             continue
         score = (
             0.5
@@ -80,6 +83,10 @@ def _moments(
         yield Candidate(
             write(moment, parameter, said), min(1.0, score), moment.start, moment.end, "moment", shares=parted
         )
+
+
+def _fits(moment: Moment, parameter: Parameter) -> bool:
+    return (moment.has_day and wants_day(parameter)) or (moment.time is not None and wants_time(parameter))
 
 
 def _known_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:

@@ -90,17 +90,27 @@ def moments_in(text: str, today: date | None = None) -> list[Moment]:
     """
     Return what a text says of days and times, in order; a day and the time beside it are one.
 
-    A day without a year, and a relative one, are reckoned from `today`; without it they
-    stay incomplete.
+    A day without a year, and a relative one, are reckoned from `today`, or from the day that
+    the text says is today; without either they stay incomplete.
     """
+    dates, told = list(_dates(text)), (len(text), -1)
+    for one in dates:
+        if one.date and (hit := _TODAY.search(text, max(0, one.start - 24), one.start)):
+            today, told = one.date, (hit.start(), one.end)
     found: list[Moment] = []
-    for one in [*_dates(text), *_relative(text, today), *_times(text)]:
+    for one in [*dates, *_relative(text, today), *_times(text)]:
+        if told[0] <= one.start and one.end <= told[1]:
+            continue
         if all(one.end <= other.start or one.start >= other.end for other in found):
             found.append(one)
     found.sort(key=lambda one: one.start)
     years = {one.year for one in found if one.year is not None and not one.relative}
     only = years.pop() if len(years) == 1 else None
-    return [_completed(one, today, only) for one in _joined(text, found)]
+    return [_completed(text, one, today, only) for one in _joined(text, found)]
+
+
+_TODAY: Final = re.compile(r"\btoday(?:'s date)?(?: is|:) ?(?:the )?\Z", re.IGNORECASE)
+_NEXT_YEAR: Final = re.compile(r",?\s+(?:of\s+)?next\s+year\b", re.IGNORECASE)
 
 
 def _dates(text: str) -> Iterator[Moment]:
@@ -220,10 +230,16 @@ def _joined(text: str, found: list[Moment]) -> list[Moment]:
     return out
 
 
-def _completed(one: Moment, today: date | None, only: int | None) -> Moment:
+def _completed(text: str, one: Moment, today: date | None, only: int | None) -> Moment:
     """Give a day without a year the only year that is said, else the next in which it comes."""
     if one.year is not None or one.month is None or one.day is None:
         return one
+    if (
+        today is not None
+        and _NEXT_YEAR.match(text, one.end)
+        and _is_possible(today.year + 1, one.month, one.day)
+    ):
+        return replace(one, year=today.year + 1)
     if only is not None and _is_possible(only, one.month, one.day):
         return replace(one, year=only)
     if today is None:

@@ -11,18 +11,28 @@ from router_agent.core.filling import fill
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.labels import Labels
 from router_agent.core.intents import Intent
+from router_agent.models.reading import Reading, SlotReading, SpanReading
 from tests.router_agent.core.tools_at_hand import STRING, tool
 
 TODAY = date(2026, 3, 4)
 NUMBER: dict[str, Any] = {"type": "number"}
 
 
-def filled(
-    said: str, properties: dict[str, Any], *, name: str = "do_it", required: list[str] | None = None
-) -> dict[str, Any]:
+def filled(said: str, properties: dict[str, Any], *, required: list[str] | None = None) -> dict[str, Any]:
     """Fill one tool, of which every parameter is required unless `required` says which are."""
-    one = tool(name, "", properties, list(properties) if required is None else required)
+    one = tool("do_it", "", properties, list(properties) if required is None else required)
     return fill(Intent.of(said, TODAY), one).arguments
+
+
+def text(description: str) -> dict[str, Any]:
+    """Describe a parameter that takes a text."""
+    return {"type": "string", "description": description}
+
+
+def pointing(said: str, *spans: tuple[str, float]) -> Reading:
+    """Read one slot the way an encoder does that points at these words."""
+    found = [SpanReading(said.index(one), said.index(one) + len(one), share) for one, share in spans]
+    return Reading(0.9, (SlotReading(0.05, tuple(found), (1.0, 0.0, 0.0), ()),))
 
 
 @pytest.mark.parametrize(
@@ -77,3 +87,58 @@ def test_a_name_that_ends_in_another_parameters_word_is_that_parameters() -> Non
         "club": "Red Harbour",
         "league": "Northern League",
     }
+
+
+def test_a_day_that_is_pointed_at_with_its_article_is_written_as_a_day() -> None:
+    said = "any room on the 9th of may 2027"
+    visit = tool("visit", "", {"date": text("The day, as YYYY-MM-DD")}, ["date"])
+
+    arguments = fill(Intent.of(said, TODAY), visit, pointing(said, ("the 9th of may 2027", 0.95))).arguments
+
+    assert arguments == {"date": "2027-05-09"}
+
+
+@pytest.mark.parametrize(
+    ("layouts", "said", "written"),
+    [
+        ("'YYYY-MM-DD HH:MM:SS' or 'HH:MM:SS' or 'HH:MM'", "at 7 PM", "19:00"),
+        ("'HH:MM' or 'HH:MM:SS'", "at 19:30:15", "19:30:15"),
+        ("'HH:MM AM/PM'", "at 19:30", "07:30 PM"),
+        ("'HH:MM:SS'", "at 7 PM", "19:00:00"),
+    ],
+)
+def test_of_several_layouts_a_time_takes_the_one_that_is_as_precise_as_it_was_said(
+    layouts: str, said: str, written: str
+) -> None:
+    assert filled(f"ring {said}", {"time": text(f"When to ring, as {layouts}")}) == {"time": written}
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ("on June 2nd of next year", "2027-06-02"),
+        ("on June 2nd next year? today is 2020.5.1", "2021-06-02"),
+        ("tomorrow. Today is 2024-02-28", "2024-02-29"),
+    ],
+)
+def test_a_day_is_reckoned_from_the_year_and_the_today_that_are_said(said: str, day: str) -> None:
+    assert filled(f"a boat {said}", {"date": text("The day, as YYYY-MM-DD")}) == {"date": day}
+
+
+@pytest.mark.parametrize(
+    ("description", "value"),
+    [
+        ("The yearly rate as a decimal, so 8% is 0.08", 0.04),
+        ("The yearly rate in percent", 4),
+        ("The yearly rate", 0.04),
+        ("The yearly rate, such as 3.5", 4),
+    ],
+)
+def test_a_percentage_is_a_fraction_where_the_description_wants_one(description: str, value: float) -> None:
+    assert filled("a loan at 4%", {"rate": {**NUMBER, "description": description}}) == {"rate": value}
+
+
+def test_a_bound_is_known_through_the_letter_that_is_set_to_it() -> None:
+    ends = {"to_t": NUMBER, "from_t": NUMBER}
+
+    assert filled("from t = -4 to t = 9", ends) == {"from_t": -4, "to_t": 9}
