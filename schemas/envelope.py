@@ -66,7 +66,13 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 _BRACE, _BACKSLASH, _DELETE = b"{\\\x7f"
 
+
+class _Payload(msgspec.Struct, frozen=True, gc=False):
+    payload: msgspec.Raw
+
+
 _decode_header: Final = msgspec.json.Decoder(_Header).decode
+_decode_payload: Final = msgspec.json.Decoder(_Payload).decode
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -85,10 +91,13 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """Empty: broadcast."""
     correlation_id: str | None
     ts: str | None
-    raw_payload: msgspec.Raw
-    """The JSON object under `payload`, unread: a part of `data`, not a copy."""
     data: bytes
     """The whole envelope as it stands on the wire."""
+
+    @property
+    def raw_payload(self) -> bytes:
+        """The JSON object under `payload` as it stands in `data`; looked up there, as no gateway asks."""
+        return bytes(_decode_payload(self.data).payload)
 
     @classmethod
     def parse(cls, data: bytes) -> Envelope:
@@ -100,22 +109,26 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             UnsupportedProtocol: `protocol` is a string, and not ours.
             InvalidEnvelope: a field is missing, mistyped, repeated, or breaks its rule.
         """
-        try:
-            header = _decode_header(data)
-            if _is_plain(data, header):
-                return cls(
-                    header.id,
-                    header.sender,
-                    parse_kind(header.kind),
-                    header.to,
-                    header.correlation_id or None,
-                    header.ts or None,
-                    header.payload,
-                    data,
-                )
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KindError):
-            pass
-        return _parse_carefully(data)
+        return _read_plain(data) or _parse_carefully(data)
+
+
+def read_plain(data: bytes) -> Envelope | None:
+    """Read an envelope whose header is beyond doubt; `None` for any other, and for what breaks a rule."""
+    try:
+        header = _decode_header(data)
+        if _is_plain(data, header):
+            return Envelope(
+                header.id,
+                header.sender,
+                parse_kind(header.kind),
+                header.to,
+                header.correlation_id or None,
+                header.ts or None,
+                data,
+            )
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KindError):
+        pass
+    return None
 
 
 def _is_plain(data: bytes, header: _Header) -> bool:
@@ -143,7 +156,7 @@ def _is_plain(data: bytes, header: _Header) -> bool:
     )
 
 
-def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int) -> bool:
+def _stands_plainly(data: bytes, payload: msgspec.Raw, quotes: int) -> bool:
     """
     Whether `payload`, a part of `data`, is an object in UTF-8, and the bytes around it plain.
 
@@ -170,16 +183,17 @@ def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int) 
     )
 
 
-_stands_plainly: Callable[[bytes, msgspec.Raw | memoryview, int], bool]
+_read_plain: Callable[[bytes], Envelope | None]
 try:
-    from schemas._plain import stands_plainly as _stands_plainly
+    from schemas._header import Reader
 except ImportError:  # there was no compiler when this was installed
-    _stands_plainly = stands_plainly
+    _read_plain = read_plain
+else:
+    _read_plain = Reader(Envelope, parse_kind, KindError, PROTOCOL.encode())
 
 
 def _build(
     data: bytes,
-    payload: msgspec.Raw,
     protocol: str,
     id: str,
     sender: str,
@@ -203,7 +217,7 @@ def _build(
             _check_to(to)
         if ts is not None and not is_rfc3339(ts):
             raise InvalidEnvelope("ts", "must be an RFC 3339 timestamp")
-        return Envelope(id, sender, parse_kind(kind), to, correlation_id, ts, payload, data)
+        return Envelope(id, sender, parse_kind(kind), to, correlation_id, ts, data)
     except EnvelopeError as error:
         error.envelope_id = id if has_id else None
         raise
@@ -251,13 +265,11 @@ def _parse_carefully(data: bytes) -> Envelope:
             raise UnsupportedProtocol(protocol)
         _check_names([name for name, _ in members])
         _check_types(fields)
-        raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except EnvelopeError as error:
         error.envelope_id = readable_id
         raise
     return _build(
         data,
-        raw["payload"],
         fields["protocol"],
         fields["id"],
         fields["from"],
@@ -362,7 +374,7 @@ def payload_of(envelope: Envelope) -> JsonObject:
     Raises:
         PayloadError: two readers would read it differently.
     """
-    value = parse_strictly(bytes(envelope.raw_payload))
+    value = parse_strictly(envelope.raw_payload)
     if not is_object(value):
         raise PayloadError("the payload is no object")
     return value

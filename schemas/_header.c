@@ -1,0 +1,550 @@
+/*
+ * A plain envelope, read in one pass: what `envelope.py` does by itself where this is
+ * missing, and tests hold both against each other. It decides nothing that is refused:
+ * what is not plain, and whatever breaks a rule, is read again in Python.
+ *
+ * Plain is JSON with each known key at most once, header strings of printable ASCII
+ * without a backslash, and a payload that is an object, checked to its end but not kept.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define MOST_ID_CHARACTERS 128
+#define MOST_NAMES 256 /* that one envelope may have in `to` */
+#define MOST_LEVELS 512 /* of objects and lists in a payload; deeper ones are not plain */
+#define WORD 8
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+typedef const unsigned char *Text;
+
+/* All functions that move on return NULL for what is not plain. A zero byte ends what
+   they read: it stands behind every bytes object, and nowhere within JSON. */
+
+static inline Text
+past_space(Text at)
+{
+    if (*at > ' ') /* nearly always */
+        return at;
+    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')
+        at++;
+    return at;
+}
+
+/* Whether a byte of the word is a quote, a backslash, or less than a space: where a run
+   of a string's plain characters ends. */
+static int
+has_mark(uint64_t word)
+{
+    uint64_t quote = word ^ (EACH_BYTE * '"'), slash = word ^ (EACH_BYTE * '\\');
+
+    return ((((word - EACH_BYTE * ' ') & ~word) | ((quote - EACH_BYTE) & ~quote)
+             | ((slash - EACH_BYTE) & ~slash)) & HIGH_BITS) != 0;
+}
+
+static int
+is_digit(unsigned char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* The unit of UTF-16 that is written `uXXXX`; -1 if it is none. */
+static int
+unit_of(Text at)
+{
+    int unit = 0;
+
+    if (*at != 'u')
+        return -1;
+    for (int nth = 1; nth <= 4; nth++) {
+        unsigned char byte = at[nth], low = byte | 0x20;
+
+        if (!is_digit(byte) && !(low >= 'a' && low <= 'f')) /* the zero byte at the end is none */
+            return -1;
+        unit = unit * 16 + (is_digit(byte) ? byte - '0' : low - 'a' + 10);
+    }
+    return unit;
+}
+
+/* From an escape's backslash to behind it; a surrogate comes with its other half. */
+static Text
+past_escape(Text at)
+{
+    int unit;
+
+    if (*++at != 'u')
+        return *at && strchr("\"\\/bfnrt", *at) ? at + 1 : NULL;
+    unit = unit_of(at);
+    if (unit < 0xD800 || unit >= 0xE000)
+        return unit < 0 ? NULL : at + 5;
+    if (unit >= 0xDC00 || at[5] != '\\')
+        return NULL;
+    unit = unit_of(at + 6);
+    return unit >= 0xDC00 && unit < 0xE000 ? at + 11 : NULL;
+}
+
+/* From behind a string's first quote to behind its last; `*seen` gathers its bytes. */
+static Text
+past_string(Text at, Text end, uint64_t *seen)
+{
+    uint64_t word;
+
+    for (;;) {
+        while (end - at >= WORD) {
+            memcpy(&word, at, WORD);
+            if (has_mark(word))
+                break;
+            *seen |= word;
+            at += WORD;
+        }
+        while (*at >= ' ' && *at != '"' && *at != '\\')
+            *seen |= *at++;
+        if (*at == '"')
+            return at + 1;
+        if (*at != '\\' || (at = past_escape(at)) == NULL)
+            return NULL;
+    }
+}
+
+static Text
+past_digits(Text at)
+{
+    if (!is_digit(*at))
+        return NULL;
+    while (is_digit(*at))
+        at++;
+    return at;
+}
+
+static Text
+past_number(Text at)
+{
+    if (*at == '-')
+        at++;
+    if (*at == '0')
+        at++;
+    else if ((at = past_digits(at)) == NULL)
+        return NULL;
+    if (*at == '.' && (at = past_digits(at + 1)) == NULL)
+        return NULL;
+    if (*at == 'e' || *at == 'E') {
+        at++;
+        if (*at == '+' || *at == '-')
+            at++;
+        at = past_digits(at);
+    }
+    return at;
+}
+
+static Text
+past_word(Text at, Text end, const char *word, Py_ssize_t size)
+{
+    return end - at >= size && memcmp(at, word, (size_t)size) == 0 ? at + size : NULL;
+}
+
+/* From an object's brace to behind the last one. */
+static Text
+past_object(Text at, Text end, uint64_t *seen)
+{
+    unsigned char closing[MOST_LEVELS];
+    Py_ssize_t level = 0;
+
+    closing[0] = '}';
+    at = past_space(at + 1);
+    if (*at == '}')
+        return at + 1;
+key:
+    if (*at != '"' || (at = past_string(at + 1, end, seen)) == NULL)
+        return NULL;
+    at = past_space(at);
+    if (*at++ != ':')
+        return NULL;
+value:
+    at = past_space(at);
+    switch (*at) {
+    case '"':
+        at = past_string(at + 1, end, seen);
+        break;
+    case '{': case '[':
+        if (++level == MOST_LEVELS)
+            return NULL;
+        closing[level] = *at + 2; /* as ASCII has it, of both */
+        at = past_space(at + 1);
+        if (*at == closing[level])
+            break; /* which is an end, and seen to below */
+        if (closing[level] == '}')
+            goto key;
+        goto value;
+    case 't':
+        at = past_word(at, end, "true", 4);
+        break;
+    case 'f':
+        at = past_word(at, end, "false", 5);
+        break;
+    case 'n':
+        at = past_word(at, end, "null", 4);
+        break;
+    default:
+        at = past_number(at);
+    }
+    if (at == NULL)
+        return NULL;
+    for (;;) {
+        at = past_space(at);
+        if (*at == ',') {
+            at = past_space(at + 1);
+            if (closing[level] == '}')
+                goto key;
+            goto value;
+        }
+        if (*at++ != closing[level])
+            return NULL;
+        if (level-- == 0)
+            return at;
+    }
+}
+
+/* A part of the header. */
+typedef struct {
+    Text start;
+    Py_ssize_t size;
+} Part;
+
+/* A header's string, from its first quote to behind its last: printable ASCII, no backslash. */
+static Text
+past_part(Text at, Part *part)
+{
+    if (*at++ != '"')
+        return NULL;
+    part->start = at;
+    while (*at >= ' ' && *at < 0x7F && *at != '"' && *at != '\\')
+        at++;
+    part->size = at - part->start;
+    return *at == '"' ? at + 1 : NULL;
+}
+
+static int
+two_digits(Text at)
+{
+    return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + at[1] - '0' : 100;
+}
+
+/* Whether it is a timestamp (RFC 3339) on a day that exists; a leap second counts. */
+static int
+is_rfc3339(Part part)
+{
+    static const int days[] = {0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    Text at = part.start, end = at + part.size;
+    int century, year, month, day, digits = 0;
+
+    if (part.size < 20 || at[4] != '-' || at[7] != '-' || (at[10] | 0x20) != 't' || at[13] != ':'
+        || at[16] != ':')
+        return 0;
+    century = two_digits(at), year = two_digits(at + 2), month = two_digits(at + 5), day = two_digits(at + 8);
+    if (century > 99 || year > 99 || century + year == 0 || month < 1 || month > 12 || day < 1
+        || day > days[month] || two_digits(at + 11) > 23 || two_digits(at + 14) > 59
+        || two_digits(at + 17) > 60)
+        return 0;
+    if (month == 2 && day == 29 && (year ? year % 4 : century % 4))
+        return 0;
+    at += 19;
+    if (*at == '.') {
+        for (at++; is_digit(*at); at++)
+            digits++;
+        if (digits < 1 || digits > 9)
+            return 0;
+    }
+    if (*at == 'Z' || *at == 'z')
+        return at + 1 == end;
+    return (*at == '+' || *at == '-') && end - at == 6 && two_digits(at + 1) <= 23 && at[3] == ':'
+           && two_digits(at + 4) <= 59;
+}
+
+/* Whether it is 1-128 of `A-Za-z0-9._@-` and does not begin with `system` in any case. */
+static int
+is_participant(Part part)
+{
+    static const char system_[] = "system";
+    int at = 0;
+
+    if (part.size < 1 || part.size > 128)
+        return 0;
+    for (Py_ssize_t nth = 0; nth < part.size; nth++) {
+        unsigned char byte = part.start[nth], low = byte | 0x20;
+
+        if (!(low >= 'a' && low <= 'z') && !is_digit(byte) && byte != '.' && byte != '_' && byte != '@'
+            && byte != '-')
+            return 0;
+    }
+    while (at < 6 && at < part.size && (part.start[at] | 0x20) == system_[at])
+        at++;
+    return at < 6;
+}
+
+static PyObject *
+text_of(Part part)
+{
+    PyObject *text = PyUnicode_New(part.size, 127);
+
+    if (text != NULL)
+        memcpy(PyUnicode_1BYTE_DATA(text), part.start, (size_t)part.size);
+    return text;
+}
+
+enum { PROTOCOL, ID, TS, FROM, TO, KIND, CORRELATION_ID, PAYLOAD, KEYS };
+
+static const struct {
+    const char *name;
+    Py_ssize_t size;
+} keys[KEYS] = {
+    [PROTOCOL] = {"protocol", 8}, [ID] = {"id", 2},     [TS] = {"ts", 2},
+    [FROM] = {"from", 4},         [TO] = {"to", 2},     [KIND] = {"kind", 4},
+    [CORRELATION_ID] = {"correlation_id", 14},          [PAYLOAD] = {"payload", 7},
+};
+
+typedef struct {
+    Part parts[KEYS];
+    Part names[MOST_NAMES]; /* in `to` */
+    int name_count;
+    int present[KEYS];
+} Header;
+
+/* Names in a list, from its bracket to behind the last one. */
+static Text
+past_names(Text at, Header *header)
+{
+    do {
+        Part *name = &header->names[header->name_count];
+
+        if (header->name_count == MOST_NAMES || (at = past_part(past_space(at + 1), name)) == NULL
+            || !is_participant(*name))
+            return NULL;
+        header->name_count++;
+        at = past_space(at);
+    } while (*at == ',');
+    return *at == ']' ? at + 1 : NULL;
+}
+
+/* Read a whole envelope; return whether it is plain. */
+static int
+read_plain(Text at, Text end, Header *header, uint64_t *seen)
+{
+    at = past_space(at);
+    if (*at != '{')
+        return 0;
+    do {
+        Part key;
+        int which = 0;
+
+        if ((at = past_part(past_space(at + 1), &key)) == NULL)
+            return 0;
+        while (which < KEYS && (key.size != keys[which].size
+                                || memcmp(key.start, keys[which].name, (size_t)key.size) != 0))
+            which++;
+        if (which == KEYS || header->present[which])
+            return 0;
+        header->present[which] = 1;
+        at = past_space(at);
+        if (*at++ != ':')
+            return 0;
+        at = past_space(at);
+        if (which == PAYLOAD)
+            at = *at == '{' ? past_object(at, end, seen) : NULL;
+        else if (which == TO)
+            at = *at == '[' ? past_names(at, header) : NULL;
+        else
+            at = past_part(at, &header->parts[which]);
+        if (at == NULL)
+            return 0;
+        at = past_space(at);
+    } while (*at == ',');
+    return *at == '}' && past_space(at + 1) == end;
+}
+
+/* Whether a plain header says all that it must, and nothing that breaks a rule. */
+static int
+holds(const Header *header, Part protocol)
+{
+    const Part *parts = header->parts;
+
+    return header->present[PROTOCOL] && header->present[KIND] && header->present[FROM]
+           && header->present[PAYLOAD] && parts[ID].size >= 1 && parts[ID].size <= MOST_ID_CHARACTERS
+           && parts[PROTOCOL].size == protocol.size
+           && memcmp(parts[PROTOCOL].start, protocol.start, (size_t)protocol.size) == 0
+           && (!header->present[TS] || is_rfc3339(parts[TS]))
+           && (!header->present[CORRELATION_ID] || parts[CORRELATION_ID].size > 0);
+}
+
+PyDoc_STRVAR(reader_doc,
+"Reader(make, kind_of, no_kind, protocol)\n--\n\n"
+"A callable that reads a plain envelope of this protocol, and returns\n"
+"`make(id, sender, kind_of(kind), to, correlation_id, ts, data)`; `None` for any other,\n"
+"and where `kind_of` raises `no_kind`.");
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *make, *kind_of, *no_kind, *protocol;
+} Reader;
+
+static PyObject *
+names_of(const Header *header)
+{
+    PyObject *names = PyTuple_New(header->name_count);
+
+    for (int nth = 0; names != NULL && nth < header->name_count; nth++) {
+        PyObject *name = text_of(header->names[nth]);
+
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, nth, name);
+    }
+    return names;
+}
+
+static PyObject *
+text_or_none(const Header *header, int which)
+{
+    return header->present[which] ? text_of(header->parts[which]) : Py_NewRef(Py_None);
+}
+
+static PyObject *
+reader_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Reader *reader = (Reader *)self;
+    PyObject *fields[7], *text, *made = NULL, *kind;
+    Header header;
+    Part protocol;
+    uint64_t seen = 0;
+    Text start;
+    int nth;
+
+    if (PyVectorcall_NARGS(flags) != 1 || names != NULL || !PyBytes_CheckExact(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "a Reader takes the bytes of one envelope");
+        return NULL;
+    }
+    memset(header.present, 0, sizeof header.present);
+    header.name_count = 0;
+    header.parts[ID].size = 0;
+    start = (Text)PyBytes_AS_STRING(args[0]);
+    protocol = (Part){(Text)PyBytes_AS_STRING(reader->protocol), PyBytes_GET_SIZE(reader->protocol)};
+    if (!read_plain(start, start + PyBytes_GET_SIZE(args[0]), &header, &seen) || !holds(&header, protocol))
+        Py_RETURN_NONE;
+    if (seen & HIGH_BITS) {
+        PyObject *whole = PyUnicode_DecodeUTF8((const char *)start, PyBytes_GET_SIZE(args[0]), NULL);
+
+        if (whole == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+                return NULL;
+            PyErr_Clear();
+            Py_RETURN_NONE;
+        }
+        Py_DECREF(whole);
+    }
+    text = text_of(header.parts[KIND]);
+    if (text == NULL)
+        return NULL;
+    kind = PyObject_CallOneArg(reader->kind_of, text);
+    Py_DECREF(text);
+    if (kind == NULL) {
+        if (!PyErr_ExceptionMatches(reader->no_kind))
+            return NULL;
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    fields[0] = text_of(header.parts[ID]);
+    fields[1] = text_of(header.parts[FROM]);
+    fields[2] = kind;
+    fields[3] = names_of(&header);
+    fields[4] = text_or_none(&header, CORRELATION_ID);
+    fields[5] = text_or_none(&header, TS);
+    fields[6] = Py_NewRef(args[0]);
+    for (nth = 0; nth < 7 && fields[nth] != NULL; nth++)
+        ;
+    if (nth == 7)
+        made = PyObject_Vectorcall(reader->make, fields, 7, NULL);
+    for (nth = 0; nth < 7; nth++)
+        Py_XDECREF(fields[nth]);
+    return made;
+}
+
+static PyObject *
+reader_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+    PyObject *make, *kind_of, *no_kind, *protocol;
+    Reader *reader;
+
+    if (names != NULL && PyDict_GET_SIZE(names) > 0) {
+        PyErr_SetString(PyExc_TypeError, "Reader takes no keyword arguments");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OOOS:Reader", &make, &kind_of, &no_kind, &protocol))
+        return NULL;
+    reader = (Reader *)type->tp_alloc(type, 0);
+    if (reader == NULL)
+        return NULL;
+    reader->call = reader_call;
+    reader->make = Py_NewRef(make);
+    reader->kind_of = Py_NewRef(kind_of);
+    reader->no_kind = Py_NewRef(no_kind);
+    reader->protocol = Py_NewRef(protocol);
+    return (PyObject *)reader;
+}
+
+static int
+reader_traverse(Reader *reader, visitproc visit, void *arg)
+{
+    Py_VISIT(reader->make);
+    Py_VISIT(reader->kind_of);
+    Py_VISIT(reader->no_kind);
+    return 0;
+}
+
+static void
+reader_dealloc(Reader *reader)
+{
+    PyObject_GC_UnTrack(reader);
+    Py_XDECREF(reader->make);
+    Py_XDECREF(reader->kind_of);
+    Py_XDECREF(reader->no_kind);
+    Py_XDECREF(reader->protocol);
+    Py_TYPE(reader)->tp_free((PyObject *)reader);
+}
+
+static PyTypeObject ReaderType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "schemas._header.Reader",
+    .tp_doc = reader_doc,
+    .tp_basicsize = sizeof(Reader),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(Reader, call),
+    .tp_call = PyVectorcall_Call,
+    .tp_new = reader_new,
+    .tp_traverse = (traverseproc)reader_traverse,
+    .tp_dealloc = (destructor)reader_dealloc,
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "schemas._header",
+    .m_doc = "A plain envelope, read in one pass.",
+    .m_size = -1,
+};
+
+PyMODINIT_FUNC
+PyInit__header(void)
+{
+    PyObject *made = PyModule_Create(&module);
+
+    if (made == NULL || PyModule_AddType(made, &ReaderType) < 0) {
+        Py_XDECREF(made);
+        return NULL;
+    }
+    return made;
+}

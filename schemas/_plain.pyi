@@ -1,3 +1,0 @@
-import msgspec
-
-def stands_plainly(data: bytes, payload: msgspec.Raw | memoryview, quotes: int, /) -> bool: ...
