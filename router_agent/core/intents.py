@@ -130,9 +130,14 @@ class Intent:
         return tuple(sorted(out, key=lambda one: one.start))
 
     @cached_property
+    def addresses(self) -> tuple[Phrase, ...]:
+        """Streets with their house numbers, and the towns behind them."""
+        return tuple(self.phrase(hit.start(), hit.end(), Look.NAME) for hit in _ADDRESS.finditer(self.text))
+
+    @cached_property
     def names(self) -> tuple[Phrase, ...]:
-        """Runs of words with capitals, joined over "of", "the", "and"."""
-        out = [self.phrase(hit.start(), hit.end(), Look.NAME) for hit in _ADDRESS.finditer(self.text)]
+        """Runs of words with capitals, joined over "of", "the", "and"; addresses before them."""
+        out = list(self.addresses)
         for hit in _NAME.finditer(self.text):
             start = hit.start()
             phrase = self.phrase(start, hit.end(), Look.NAME)

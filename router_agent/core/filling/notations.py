@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from router_agent.core.filling.places import is_town
 from router_agent.core.language.tables import (
     CITY_COUNTRIES,
     CITY_STATES,
@@ -51,7 +52,7 @@ _TICKERS: Final = dict(
 _CITY_STATE: Final = re.compile(r"city,?\s*(?:and\s+)?state", re.IGNORECASE)
 _CITY_COUNTRY: Final = re.compile(r"city,?\s*(?:and\s+)?country", re.IGNORECASE)
 _SHORT_STATE: Final = re.compile(
-    r"\(abbr|abbreviat|two-letter|2-letter|short form|, (?:CA|NY|TX)\b|\b(?:CA|NY|TX)['\"]", re.IGNORECASE
+    r"(?i:\(abbr|abbrev|two-letter|2-letter|short form)|, [A-Z]{2}\b|\b(?:CA|NY|TX)['\"]"
 )
 
 
@@ -75,6 +76,8 @@ def notate(said: str, parameter: Parameter) -> str:
         if _SHORT_STATE.search(parameter.description):
             return STATES.get(low, text)
         return STATE_NAMES.get(text, text) if text.isupper() else text
+    if is_town(parameter):
+        return text.partition(",")[0].strip()
     if parameter.says("city", "location"):
         return _place(text, parameter)
     if parameter.named("function", "equation", "expression", "formula"):
@@ -111,23 +114,22 @@ def _currency(text: str, parameter: Parameter) -> str:
 
 
 def _place(text: str, parameter: Parameter) -> str:
+    """Write a town with what it lies in, if the description or an example does; as it was said otherwise."""
     city, _, rest = (part.strip() for part in text.partition(","))
-    short = bool(_SHORT_STATE.search(parameter.description)) or not any(
-        re.search(r", [A-Z][a-z]{2,}", one) for one in parameter.examples
-    )
-    for state, code in STATES.items() if not rest else ():
+    short = bool(_SHORT_STATE.search(parameter.description))
+    if rest:
+        return f"{city}, {STATES[rest.lower()]}" if short and rest.lower() in STATES else text
+    for state, code in STATES.items():
         town = city.lower().removesuffix(f" {state}")
         if town != city.lower() and town in CITY_STATES:
             return f"{city[: len(town)]}, {code if short else STATE_NAMES[code]}"
-    if rest:
-        return f"{city}, {STATES[rest.lower()]}" if short and rest.lower() in STATES else text
     wants_state = _CITY_STATE.search(parameter.description) or any(
         re.search(r", [A-Z]{2}\b", one) for one in parameter.examples
     )
     if wants_state and city.lower() in CITY_STATES:
         state = CITY_STATES[city.lower()]
         return f"{city}, {state if short else STATE_NAMES.get(state, state)}"
-    if (wants_state or _CITY_COUNTRY.search(parameter.description)) and city.lower() in CITY_COUNTRIES:
+    if _CITY_COUNTRY.search(parameter.description) and city.lower() in CITY_COUNTRIES:
         return f"{city}, {CITY_COUNTRIES[city.lower()]}"
     return text
 

@@ -21,11 +21,12 @@ from router_agent.core.filling.meanings import (
 )
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
+from router_agent.core.filling.places import Places, joined
 from router_agent.core.filling.weighing import ALONE, weighed
 from router_agent.core.intents import Intent, Look, Phrase
 from router_agent.core.language.moments import Moment
 from router_agent.core.language.stems import stem
-from router_agent.core.language.tables import CITY_COUNTRIES, CITY_STATES, CURRENCIES, STATES, UNITS
+from router_agent.core.language.tables import CURRENCIES, UNITS
 from router_agent.core.language.words import ORDERS, STOP_WORDS, sense
 from router_agent.core.parameters import Parameter
 from router_agent.models.reading import SlotReading
@@ -165,6 +166,7 @@ def _guesses(
     parameter: Parameter, intent: Intent, cues: Cues, tool_words: frozenset[str]
 ) -> Iterator[Candidate]:
     meaning, known = meaning_of(parameter), vocabulary_of(parameter)
+    places = Places(parameter, intent) if meaning is PLACE else None
     dated = parameter.named("season", "year", "edition", "duration", "period", "time", "range", "quantity")
     for phrase in _pool(parameter, intent, meaning, tool_words):
         score = meaning.looks.get(phrase.look, 0.1 if meaning.named else 0.15)
@@ -173,8 +175,8 @@ def _guesses(
         score += meaning.after.get(phrase.before, 0.0)
         score += 0.35 * cues.near(parameter, phrase.start, phrase.end)
         score += _direction(parameter, phrase.before)
-        if meaning is PLACE and _is_place(phrase.text):
-            score += 0.35
+        if places is not None:
+            score += places.standing(phrase)
         if meaning in {PATH, FORMULA} and phrase.look is Look.PHRASE:
             score -= 0.1
         if (
@@ -184,8 +186,6 @@ def _guesses(
             and meaning not in {TEXT, CODE}
         ):
             score -= 0.3
-        if meaning is PLACE and phrase.look is Look.NAME:
-            score += _wholeness(phrase, intent)
         score += _codedness(phrase, intent, parameter)
         if _says_nothing(phrase, parameter, intent, tool_words):
             score -= 0.4
@@ -270,13 +270,6 @@ def _has_amount(phrase: Phrase, intent: Intent) -> bool:
     return any(phrase.start <= one.start < phrase.end and not one.in_word for one in intent.numbers)
 
 
-def _wholeness(phrase: Phrase, intent: Intent) -> float:
-    """An address, or a city with its state, is better than a part of it."""
-    if re.match(r", [A-Z]", intent.text[phrase.end : phrase.end + 3]) and "," not in phrase.text:
-        return -0.06
-    return 0.15 if phrase.text[:1].isdigit() else 0.06 if "," in phrase.text else 0.0
-
-
 _LABELS: Final = frozenset(
     {"id", "url", "api", "uuid", "ip", "mpn", "sku", "json", "csv", "pdf", "iso", "usd"}
 )
@@ -327,11 +320,6 @@ def _says_nothing(phrase: Phrase, parameter: Parameter, intent: Intent, tool_wor
 _DATE_LIKE: Final = re.compile(r"^[\d.,:%$-]+$|^(?:today|tomorrow|tonight|yesterday|\d{4})$", re.IGNORECASE)
 
 
-def _is_place(text: str) -> bool:
-    city = text.partition(",")[0].strip().lower()
-    return city in CITY_STATES or city in CITY_COUNTRIES or city in STATES
-
-
 def _pool(
     parameter: Parameter, intent: Intent, meaning: Meaning, tool_words: frozenset[str]
 ) -> Iterable[Phrase]:
@@ -346,9 +334,7 @@ def _pool(
                 seen.add((one.start, one.end))
                 yield one
     if meaning is PLACE:
-        for first, second in zip(intent.names, intent.names[1:], strict=False):
-            if intent.text[first.end : second.start] == ", " and (first.start, second.end) not in seen:
-                yield replace(first, text=intent.text[first.start : second.end], end=second.end)
+        yield from (one for one in joined(parameter, intent) if (one.start, one.end) not in seen)
 
 
 def _begins_with_verb(intent: Intent, word: int) -> bool:

@@ -142,3 +142,48 @@ def test_a_bound_is_known_through_the_letter_that_is_set_to_it() -> None:
     ends = {"to_t": NUMBER, "from_t": NUMBER}
 
     assert filled("from t = -4 to t = 9", ends) == {"from_t": -4, "to_t": 9}
+
+
+CITY_AND_STATE = text("The place in the format 'City, State'")
+
+
+@pytest.mark.parametrize(
+    ("said", "place", "written"),
+    [
+        ("rain in Ashford, OR", text("The name of the town"), "Ashford"),
+        ("rain in Ashford, OR", text("The town, such as 'Reno, NV'"), "Ashford, OR"),
+        ("rain in Ashford, Oregon", text("The town, such as 'Reno, NV'"), "Ashford, OR"),
+        ("rain in Ashford, Oregon", CITY_AND_STATE, "Ashford, Oregon"),
+        ("rain in Ashford in Oregon", CITY_AND_STATE, "Ashford, Oregon"),
+        ("rain in Naples, Florida", text("'City, State', or 'City, Country' abroad"), "Naples, Florida"),
+        ("rain in Lyon", CITY_AND_STATE, "Lyon"),
+        ("rain in Lyon", text("As 'City, Country'"), "Lyon, France"),
+    ],
+)
+def test_a_town_has_what_it_lies_in_where_the_description_shows_that(
+    said: str, place: dict[str, Any], written: str
+) -> None:
+    assert filled(said, {"city": place}) == {"city": written}
+
+
+def test_a_town_and_its_country_are_two_values_where_there_are_two_parameters() -> None:
+    where = {"country": text("The country"), "city": text("Which town")}
+
+    assert filled("tides in Porto, Portugal", where) == {"city": "Porto", "country": "Portugal"}
+
+
+def test_an_address_is_taken_whole() -> None:
+    said = "a van to Blue Door Bakery, 12 Mill Street, Ashford, please"
+    goal = {"destination": text("The street and town to go to")}
+
+    assert filled(said, goal) == {"destination": "12 Mill Street, Ashford"}
+
+
+def test_a_country_that_is_known_goes_before_other_names() -> None:
+    said = "a treaty between Lumen and Ostro signed in USA"
+
+    assert filled(said, {"country": STRING, "party1": STRING, "party2": STRING}) == {
+        "country": "USA",
+        "party1": "Lumen",
+        "party2": "Ostro",
+    }
