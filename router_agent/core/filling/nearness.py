@@ -88,6 +88,10 @@ class Cues:
         """Whether several parameters of the tool have this stem in their names."""
         return self._shared.get(stem, 0) > 1
 
+    def is_anothers(self, parameter: Parameter, stem: str) -> bool:
+        """Whether another parameter of the tool has this stem in its name."""
+        return self._shared.get(stem, 0) > (stem in parameter.name_stems)
+
     def places(self, parameter: Parameter) -> Mapping[int, float]:
         """The numbers of the words that speak of it, with their weights."""
         return self._places[parameter.path]

@@ -9,6 +9,7 @@ from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.formats import wants_day, wants_moment, wants_time, write
+from router_agent.core.filling.known import known_words, shown_words
 from router_agent.core.filling.meanings import (
     CODE,
     FORMULA,
@@ -50,7 +51,8 @@ def texts_for(
     if parameter.named("currency", "currencies") or parameter.says("currency code"):
         yield from _currencies(parameter, intent, cues)
     guesses = [
-        *_known_words(parameter, intent, cues),
+        *known_words(parameter, intent, cues),
+        *shown_words(parameter, intent, cues),
         *_amounts(parameter, intent, cues),
         *_tails(parameter, intent, cues),
         *_guesses(parameter, intent, cues, tool_words),
@@ -88,19 +90,6 @@ def _moments(
 
 def _fits(moment: Moment, parameter: Parameter) -> bool:
     return (moment.has_day and wants_day(parameter)) or (moment.time is not None and wants_time(parameter))
-
-
-def _known_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
-    """Offer words that are known as values of such a parameter: colours for a colour."""
-    known = vocabulary_of(parameter)
-    for word in intent.words if known else ():
-        if any(one.end <= word.start < one.unit_end for one in intent.numbers):
-            continue
-        if word.lower in known or word.lower.removesuffix("s") in known:
-            near = cues.near(parameter, word.start, word.end)
-            yield Candidate(
-                notate(word.text, parameter), 0.62 + 0.2 * near, word.start, word.end, "known word"
-            )
 
 
 def _edge(parameter: Parameter, intent: Intent, start: int) -> float:

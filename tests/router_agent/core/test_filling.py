@@ -187,3 +187,34 @@ def test_a_country_that_is_known_goes_before_other_names() -> None:
         "party1": "Lumen",
         "party2": "Ostro",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "description", "value"),
+    [
+        ("a detail view of my lamps", "How much to tell: can be 'brief' or 'detailed'", "detailed"),
+        ("an oil-burning heater", "The fuel, e.g. gas, oil, wood", "oil"),
+        ("paint for my sun rooms", "Where, such as 'Sun room' or 'Attic'", "Sun room"),
+    ],
+)
+def test_what_a_description_shows_as_a_value_is_one_where_it_is_said(
+    said: str, description: str, value: str
+) -> None:
+    assert filled(said, {"kind": text(description)}, required=[]) == {"kind": value}
+
+
+@pytest.mark.parametrize("said", ["lamps by Oil Brothers", "the kind of lamp"])
+def test_what_a_description_shows_is_no_value_within_a_name_or_as_anothers_word(said: str) -> None:
+    properties = {"fuel": text("The fuel, such as 'oil' or 'lamp'"), "lamp": STRING}
+
+    assert "fuel" not in filled(said, properties, required=[])
+
+
+def test_a_list_takes_all_that_its_description_shows_and_the_intent_says() -> None:
+    diets = {"type": "array", "items": STRING, "description": "Diets, such as vegan, halal, keto"}
+    menu = tool("menu", "", {"diets": diets}, [])
+    said = "a halal menu with keto bread"
+
+    assert fill(Intent.of(said), menu, pointing(said, ("menu", 0.1))).arguments == {
+        "diets": ["halal", "keto"]
+    }
