@@ -44,6 +44,13 @@ _QUALITIES: Final = {
 }
 """From a quality to its units and to the names of parameters that have it."""
 _QUALITY_OF: Final = {unit: quality for quality, (units, _) in _QUALITIES.items() for unit in units}
+
+
+def quality_of(unit: str) -> str | None:
+    """Return what a unit measures, such as `"length"`; `None` where that is not known."""
+    return _QUALITY_OF.get(unit)
+
+
 _SHARE: Final = tuple(
     "percent rate probability ratio fraction interest discount yield growth share tax volume level humidity "
     "confidence return margin".split()

@@ -23,11 +23,12 @@ from router_agent.core.filling.meanings import (
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
 from router_agent.core.filling.places import Places, joined
+from router_agent.core.filling.units import amounts
 from router_agent.core.filling.weighing import ALONE, weighed
 from router_agent.core.intents import Intent, Look, Phrase
 from router_agent.core.language.moments import Moment
 from router_agent.core.language.stems import stem
-from router_agent.core.language.tables import CURRENCIES, UNITS
+from router_agent.core.language.tables import CURRENCIES
 from router_agent.core.language.words import ORDERS, STOP_WORDS, sense
 from router_agent.core.parameters import Parameter
 from router_agent.models.reading import SlotReading
@@ -53,7 +54,7 @@ def texts_for(
     guesses = [
         *known_words(parameter, intent, cues),
         *shown_words(parameter, intent, cues),
-        *_amounts(parameter, intent, cues),
+        *amounts(parameter, intent, cues),
         *_tails(parameter, intent, cues),
         *_guesses(parameter, intent, cues, tool_words),
     ]
@@ -230,28 +231,6 @@ def _direction(parameter: Parameter, before: str) -> float:
     if before in {"to", "and", "into", "reach"}:
         return 0.2 if closes else -0.3
     return 0.0
-
-
-def _amounts(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
-    """Offer "2 weeks" for a duration, and "inches" for the unit of what was measured."""
-    lasts = parameter.named("duration", "period", "timeframe", "range", "interval")
-    is_unit = parameter.named("unit", "units", "measure", "measurement")
-    for hit in _IN_UNIT.finditer(intent.text) if is_unit else ():
-        if "/" in hit[1] or hit[1] in UNITS or hit[1].lower() in UNITS:
-            yield Candidate(hit[1], 0.6, hit.start(1), hit.end(1), "unit", shares=True)
-    for number in intent.numbers if lasts or is_unit else ():
-        if not number.unit:
-            continue
-        near = 0.2 * cues.near(parameter, number.start, number.unit_end)
-        if lasts and number.unit in {"second", "minute", "hour", "day", "night", "week", "month", "year"}:
-            text = intent.text[number.start : number.unit_end]
-            yield Candidate(text, 0.6 + near, number.start, number.unit_end, "amount")
-        elif is_unit:
-            text = intent.text[number.end : number.unit_end].strip(" -")
-            yield Candidate(text, 0.4 + near, number.end, number.unit_end, "unit", shares=True)
-
-
-_IN_UNIT: Final = re.compile(r"\b(?:in|to|into)\s+(?:the\s+)?([A-Za-z°]+(?:/[A-Za-z]+)?)(?=[\s.,?!)]|$)")
 
 
 def _has_amount(phrase: Phrase, intent: Intent) -> bool:

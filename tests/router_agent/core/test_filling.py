@@ -218,3 +218,21 @@ def test_a_list_takes_all_that_its_description_shows_and_the_intent_says() -> No
     assert fill(Intent.of(said), menu, pointing(said, ("menu", 0.1))).arguments == {
         "diets": ["halal", "keto"]
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "description", "unit"),
+    [
+        ("a disc with a radius of 4 inches", "unit", "Unit of the radius", "inches"),
+        ("a board of 6cm by 10cm", "unit", "Unit of length", "cm"),
+        ("a board of 6 centimeters", "unit", "Unit of length: 'cm' or 'mm'", "cm"),
+        ("how fast it went, in km/h, over 90 meters", "to_unit", "Unit of the result", "km/h"),
+        ("5 kg on 2 meters", "unit", "The unit", None),
+        ("5 kg of sand", "unit", "The unit, such as kg/m³", None),
+        ("a table for 4 people", "unit", "The unit", None),
+    ],
+)
+def test_a_unit_beside_a_number_is_one_for_a_parameter_that_asks_for_it(
+    said: str, name: str, description: str, unit: str | None
+) -> None:
+    assert filled(said, {name: text(description)}, required=[]).get(name) == unit
