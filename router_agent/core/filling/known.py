@@ -83,4 +83,4 @@ def shown_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
             ):
                 continue  # a part of a name is not what was shown
             near = cues.near(parameter, start, end)
-            yield Candidate(value, 0.62 + sure + 0.2 * near, start, end, "shown")
+            yield Candidate(value, 0.66 + sure + 0.2 * near, start, end, "shown", shares=True)

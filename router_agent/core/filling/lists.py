@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -21,6 +22,7 @@ _JOINT: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)?|\band\b|\bor\b|&|;)\s*", re
 _ONWARD: Final = re.compile(
     r"(?:\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or)\s+)(?:(?:the|an?)\s+)?", re.IGNORECASE
 )
+_UPTO: Final = re.compile(r"\s*(?:to|and|until|through|-|–)\s*", re.IGNORECASE)
 _MOST_THINGS: Final = 20
 _LITERAL: Final = re.compile(r"\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\]|\{(?:[^{}]|\{[^{}]*\})*\}")
 
@@ -38,7 +40,8 @@ def lists_for(
         yield from _number_runs(parameter, intent, cues)
         return
     if parameter.choices:
-        chosen = sorted((one for one in singles if one.score >= 0.5), key=lambda one: one.start)
+        likely = [one for one in singles if one.score >= 0.5]
+        chosen = sorted((one for one in likely if not _is_spread(one, likely)), key=lambda one: one.start)
         if chosen:
             best = max(one.score for one in chosen)
             yield Candidate(
@@ -66,6 +69,13 @@ def lists_for(
             yield Candidate(
                 [notate(part, parameter) for part in split(whole[2])], one.score, whole[0], whole[1], one.rule
             )
+
+
+def _is_spread(one: Candidate, others: list[Candidate]) -> bool:
+    """Whether its words stand around a better one's: no "oak tables" in "oak shop with elm tables"."""
+    return any(
+        other.score > one.score and one.start <= other.start < other.end <= one.end for other in others
+    )
 
 
 def literals_for(
@@ -109,6 +119,13 @@ def _number_runs(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[C
         if len(precise) == 2:
             pair = [one.value for one in precise]
             yield Candidate(pair, 0.6, precise[0].start, precise[1].end, "coordinates")
+    if parameter.named("range", "ranges", "interval", "bounds", "limits", "period", "span", "between"):
+        for one, other in pairwise(numbers):
+            if _UPTO.fullmatch(intent.text, one.end, other.start):
+                near = cues.near(parameter, one.start, other.end)
+                yield Candidate(
+                    [plain(one.value), plain(other.value)], 0.75 + 0.2 * near, one.start, other.end, "range"
+                )
     for start, end in _runs([(one.start, one.unit_end or one.end) for one in numbers], intent.text):
         inside: list[Number] = [one for one in numbers if start <= one.start < end]
         if parameter.item_kind == "integer" and any(one.value != int(one.value) for one in inside):

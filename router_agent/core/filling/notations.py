@@ -55,6 +55,8 @@ _SHORT_STATE: Final = re.compile(
     r"(?i:\(abbr|abbrev|two-letter|2-letter|short form)|, [A-Z]{2}\b|\b(?:CA|NY|TX)['\"]"
 )
 
+_STREET_LAYOUT: Final = re.compile(r"['\"]Street(?: Address)?((?:, ?[A-Z][a-z]+(?: \(\w+\))?)+)['\"]")
+
 
 def notate(said: str, parameter: Parameter) -> str:
     """Return a value in the notation that its parameter's name, description and examples ask for."""
@@ -78,7 +80,7 @@ def notate(said: str, parameter: Parameter) -> str:
         return STATE_NAMES.get(text, text) if text.isupper() else text
     if is_town(parameter):
         return text.partition(",")[0].strip()
-    if parameter.says("city", "location"):
+    if parameter.says("city", "location", "street"):
         return _place(text, parameter)
     if parameter.named("function", "equation", "expression", "formula"):
         return _formula(text, parameter)
@@ -115,6 +117,9 @@ def _currency(text: str, parameter: Parameter) -> str:
 
 def _place(text: str, parameter: Parameter) -> str:
     """Write a town with what it lies in, if the description or an example does; as it was said otherwise."""
+    layout = _STREET_LAYOUT.search(parameter.description) if text[:1].isdigit() else None
+    if layout:
+        return ",".join(text.split(",")[: 1 + layout.group(1).count(",")])
     city, _, rest = (part.strip() for part in text.partition(","))
     short = bool(_SHORT_STATE.search(parameter.description))
     if rest:

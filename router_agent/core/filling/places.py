@@ -49,6 +49,7 @@ class Places:
         self._town = is_town(parameter)
         self._with_region = not self._town and bool(_REGION.search(parameter.description))
         self._street = bool(_STREET.search(parameter.description)) or parameter.named("address", "street")
+        self._code = parameter.named("airport", "airports") and parameter.says("iata", "code")
         self._no_state = parameter.named("city", "town", "county")
         self._known = (
             _is_state if parameter.named("state") else _is_country if parameter.named("country") else None
@@ -56,7 +57,7 @@ class Places:
 
     def standing(self, phrase: Phrase) -> float:
         """Return what is added to its score for being a place, or taken off for being a part of one."""
-        score = 0.35 if is_place(phrase.text) else 0.0
+        score = 0.35 if is_place(phrase.text) and not self._code else 0.0
         if self._known is not None:
             score += 0.2 if self._known(phrase.text) else -0.2
         if phrase.look is not Look.NAME:
@@ -71,7 +72,7 @@ class Places:
         if "," in phrase.text:
             return score + (0.0 if begins_with_number else 0.06)
         if not self._town and _GOES_ON.match(self._intent.text, phrase.end):
-            score -= 0.3 if self._with_region else 0.06
+            score -= 0.5 if self._with_region else 0.3
         return score
 
 

@@ -1,5 +1,7 @@
 """Fills texts: by the pointer of an encoder where there is one, and by looks and neighbours always."""
 
+# ruff: noqa: SIM905 - a table of words reads better as words
+
 from __future__ import annotations
 
 import re
@@ -280,9 +282,15 @@ def _says_nothing(phrase: Phrase, parameter: Parameter, intent: Intent, tool_wor
     first, last = intent.word_at(phrase.start), intent.word_at(phrase.end - 1)
     own = set(parameter.name_stems)
     return all(
-        stems & own or any(sense(one) in tool_words for one in stems)
-        for stems in intent.stems[first : last + 1]
+        stems & own or any(sense(one) in tool_words for one in stems) or intent.words[at].lower in _EMPTY
+        for at, stems in enumerate(intent.stems[first : last + 1], first)
     )
+
+
+_EMPTY: Final = frozenset(
+    "different various several provided given following specific certain other available particular".split()
+)
+"""Words that only announce a value."""
 
 
 _DATE_LIKE: Final = re.compile(r"^[\d.,:%$-]+$|^(?:today|tomorrow|tonight|yesterday|\d{4})$", re.IGNORECASE)

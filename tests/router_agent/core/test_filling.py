@@ -236,3 +236,39 @@ def test_a_unit_beside_a_number_is_one_for_a_parameter_that_asks_for_it(
     said: str, name: str, description: str, unit: str | None
 ) -> None:
     assert filled(said, {name: text(description)}, required=[]).get(name) == unit
+
+
+def test_an_address_has_as_many_parts_as_its_layout_shows() -> None:
+    goal = {"destination": text("Where to, as 'Street, City'")}
+
+    assert filled("a van to 12 Mill Street, Ashford, OR", goal) == {"destination": "12 Mill Street, Ashford"}
+
+
+def test_an_airports_code_goes_before_the_town_it_lies_in() -> None:
+    ends = {"to_airport": text("The IATA code of the airport"), "from_airport": text("The IATA code")}
+
+    assert filled("from OSL in Oslo to RIX in Riga", ends) == {"from_airport": "OSL", "to_airport": "RIX"}
+
+
+def test_a_word_that_only_announces_a_value_is_none() -> None:
+    assert filled("run it with different settings", {"settings": STRING}, required=[]) == {}
+    assert filled("sort the given data pets_2", {"data": STRING}) == {"data": "pets_2"}
+
+
+def test_a_word_that_is_shown_may_belong_to_a_longer_value_too() -> None:
+    properties = {"dish": STRING, "diet": text("The diet, such as vegan or halal")}
+
+    assert filled('cook "vegan lentil soup"', properties) == {"dish": "vegan lentil soup", "diet": "vegan"}
+
+
+@pytest.mark.parametrize("said", ["from 1990 to 1995", "between 1990 and 1995", "1990 – 1995"])
+def test_a_range_has_both_its_ends(said: str) -> None:
+    years = {"type": "array", "items": {"type": "integer"}}
+
+    assert filled(f"coins minted {said}", {"year_range": years}) == {"year_range": [1990, 1995]}
+
+
+def test_choices_share_no_word_that_stands_in_one_of_them() -> None:
+    tables = {"type": "array", "items": {"type": "string", "enum": ["oak tables", "elm tables"]}}
+
+    assert filled("an oak shop with elm tables", {"tables": tables}) == {"tables": ["elm tables"]}
