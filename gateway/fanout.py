@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core import Member
-from gateway.transport import frame_head
+from gateway.transport import frame_head, frames_of
 
 SMALL: Final = 8
 """Members up to which a topic is flushed at the end of a read: nothing is gained by waiting for more."""
@@ -49,7 +49,6 @@ class Fanout:
         "_bytes",
         "_delivered",
         "_envelopes",
-        "_frames",
         "_hops",
         "_is_due",
         "_is_overdue",
@@ -80,8 +79,6 @@ class Fanout:
         self.is_small = True
         """Whether a flush is cheap."""
         self._envelopes: list[bytes] = []
-        self._frames: list[bytes] = []
-        """Head and text of each envelope, in turn."""
         self._bytes = 0
         self._private: dict[Member, list[tuple[int, bytes]]] = {}
         """For one member alone: after how many of everybody's envelopes, and what."""
@@ -103,7 +100,7 @@ class Fanout:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is pending, owed or under way."""
-        return self._owed is _NOTHING and not (self._frames or self._private or self._rest)
+        return self._owed is _NOTHING and not (self._envelopes or self._private or self._rest)
 
     @property
     def _most_hops(self) -> int:
@@ -118,7 +115,6 @@ class Fanout:
             if size > _MAX_BATCH_BYTES:
                 self._deliver_alone(data)
                 continue
-            self._frames += (frame_head(size), data)
             self._envelopes.append(data)
             self._bytes += size
             if self._bytes > _MAX_BATCH_BYTES:
@@ -184,7 +180,7 @@ class Fanout:
 
         Return whether anything is owed: `pay_overdue` is to be called from time to time.
         """
-        if self._private or self._rest is not None or not self._frames or self._bytes > _MOST_OWED_BYTES:
+        if self._private or self._rest is not None or not self._envelopes or self._bytes > _MOST_OWED_BYTES:
             self.flush()
             return False
         if self._prompt:
@@ -196,14 +192,14 @@ class Fanout:
         if creditor is not reader:
             self._is_overdue = False
         for member in self._receivers:
-            mine: tuple[bytes, Sequence[bytes]] = (frames, envelopes)
+            data, texts = frames, envelopes
             if member is creditor:
-                mine = (before + frames, [*earlier, *envelopes])
                 self._spell = 0
-            if member is reader and len(mine[0]) <= _MOST_OWED_BYTES:
-                self._owed = (member, *mine)
+                data, texts = before + frames, [*earlier, *envelopes]
+            if member is reader and len(data) <= _MOST_OWED_BYTES:
+                self._owed = (member, data, texts)
             else:
-                member.outbox.send(*mine)
+                member.outbox.send(data, texts)
         return self._owed is not _NOTHING
 
     def pay_overdue(self) -> bool:
@@ -224,10 +220,10 @@ class Fanout:
 
     def _take(self) -> tuple[bytes, Sequence[bytes]]:
         """Begin anew; return everybody's frames and the envelopes in them."""
-        frames, envelopes = b"".join(self._frames), self._envelopes
-        self._delivered(len(envelopes) * len(self._receivers), self._bytes * len(self._receivers))
-        self._frames, self._envelopes, self._bytes = [], [], 0
-        return frames, envelopes
+        envelopes, receivers = self._envelopes, len(self._receivers)
+        self._delivered(len(envelopes) * receivers, self._bytes * receivers)
+        self._envelopes, self._bytes = [], 0
+        return frames_of(envelopes), envelopes
 
     def flush(self, *, in_slices: bool = False) -> None:
         """Write what is owed and pending; with `in_slices` a large topic takes several rounds."""
@@ -236,7 +232,7 @@ class Fanout:
         if self._rest is not None:
             self._write_rest()
         private = self._private
-        if not self._frames:
+        if not self._envelopes:
             if private:
                 self._private = {}
                 self._begun.clear()
@@ -290,6 +286,5 @@ def _interleaved(envelopes: Sequence[bytes], told: Sequence[tuple[int, bytes]], 
     return mixed
 
 
-def _send(member: Member, envelopes: Sequence[bytes]) -> None:
-    frames = b"".join([part for data in envelopes for part in (frame_head(len(data)), data)])
-    member.outbox.send(frames, envelopes)
+def _send(member: Member, envelopes: list[bytes]) -> None:
+    member.outbox.send(frames_of(envelopes), envelopes)

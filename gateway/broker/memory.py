@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +17,8 @@ from gateway.core import Amended, Draft, Ended, Entry, Gone, Joined, Left, Relay
 from gateway.errors import BrokerUnavailable
 
 log = structlog.get_logger("gateway.broker")
+
+_entry_of: Final = attrgetter("entry")
 
 
 @dataclass(slots=True)
@@ -125,7 +128,7 @@ class MemoryBroker:
         elif order.changed and order.is_stale(drafts[0]):
             hearer.stale(topic, drafts)
         else:
-            self._append(topic, order, [draft.entry for draft in drafts])
+            self._append(topic, order, [*map(_entry_of, drafts)])
 
     async def topics(self) -> Sequence[str]:
         return [topic for topic, order in self._orders.items() if order.joined]

@@ -29,7 +29,7 @@ class ConnectionRecord(msgspec.Struct, frozen=True, array_like=True):
     """Unix seconds of the join."""
 
 
-class Relayed(msgspec.Struct, frozen=True, array_like=True, tag="relayed"):
+class Relayed(msgspec.Struct, frozen=True, array_like=True, tag="relayed", gc=False):
     """An envelope that a member sent and was allowed to send."""
 
     connection: str

@@ -28,7 +28,7 @@ class Outbox(Protocol):
         """What the socket has not taken yet."""
         ...
 
-    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+    def send(self, frames: bytes, envelopes: Sequence[bytes], /) -> None:
         """
         Queue envelopes; never blocks, never raises.
 

@@ -19,7 +19,7 @@ log = structlog.get_logger("gateway.websocket")
 class FramedOutbox:
     """What goes to one connection (`gateway.core.Outbox`), also before it is attached."""
 
-    __slots__ = ("_before", "_code", "_connection", "_deflater", "_max_seconds", "_monotonic")
+    __slots__ = ("_before", "_code", "_connection", "_deflater", "_max_seconds", "_monotonic", "send")
 
     def __init__(
         self, *, max_seconds: float, monotonic: Callable[[], float], deflater: Deflater | None = None
@@ -30,10 +30,13 @@ class FramedOutbox:
         """Why it is to be closed, if that was decided before it was attached."""
         self._before: bytes = b""
         """Its welcome, and what comes between that and being attached."""
+        self.send: Callable[[bytes, Sequence[bytes]], None] = self._keep
+        """As `gateway.core.Outbox` has it: the connection's own `write`, if nothing lies between."""
 
     def attached(self, connection: FramedConnection) -> None:
         """From here on there is a connection to write to."""
         self._connection = connection
+        self.send = connection.write if self._deflater is None else self._send_deflated
         before, self._before = self._before, b""
         if before:
             connection.write(before)
@@ -45,13 +48,13 @@ class FramedOutbox:
         connection = self._connection
         return len(self._before) if connection is None else connection.waiting_bytes
 
-    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
-        if self._deflater is not None:
-            frames = self._deflater.frames(envelopes)
-        if self._connection is None:
-            self._before += frames
-        else:
-            self._connection.write(frames)
+    def _keep(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        self._before += frames if self._deflater is None else self._deflater.frames(envelopes)
+
+    def _send_deflated(self, _: bytes, envelopes: Sequence[bytes]) -> None:
+        assert self._connection is not None
+        assert self._deflater is not None
+        self._connection.write(self._deflater.frames(envelopes))
 
     def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
         if self._deflater is not None:

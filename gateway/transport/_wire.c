@@ -1,7 +1,7 @@
 /*
- * The two loops of the transport that Python is slow at: reading a run of whole
- * text frames, and writing to a socket that takes everything. `frames.py` does the
- * same without this file, and tests hold both against each other.
+ * The loops of the transport that Python is slow at: reading a run of whole text
+ * frames, making frames, and writing to a socket that takes everything. `frames.py`
+ * does the same without this file, and tests hold both against each other.
  *
  * Nothing here decides anything. What is not the usual case is left to Python:
  * `take_texts` stops before it, and a `Writer` hands it to what it was given.
@@ -135,15 +135,69 @@ failed:
     return NULL;
 }
 
+/* What stands before `size` bytes of text in a server's frame; return how long it is. */
+static int
+write_head(unsigned char *out, uint64_t size)
+{
+    int more = size < SHORT ? 0 : size < 1 << 16 ? 2 : 8;
+
+    out[0] = TEXT;
+    out[1] = more == 0 ? (unsigned char)size : more == 2 ? SHORT : LONG;
+    for (int at = 0; at < more; at++)
+        out[2 + at] = (unsigned char)(size >> 8 * (more - 1 - at));
+    return 2 + more;
+}
+
+PyDoc_STRVAR(frames_of_doc,
+"frames_of(texts)\n--\n\n"
+"Return the text frames of a list of bytes, one after another.");
+
+static PyObject *
+frames_of(PyObject *module, PyObject *texts)
+{
+    unsigned char head[2 + 8], *out;
+    Py_ssize_t size = 0;
+    PyObject *frames;
+    (void)module;
+
+    if (!PyList_CheckExact(texts)) {
+        PyErr_SetString(PyExc_TypeError, "frames_of(texts: list)");
+        return NULL;
+    }
+    for (Py_ssize_t nth = 0; nth < PyList_GET_SIZE(texts); nth++) {
+        PyObject *text = PyList_GET_ITEM(texts, nth);
+
+        if (!PyBytes_CheckExact(text)) {
+            PyErr_SetString(PyExc_TypeError, "a frame's text is bytes here");
+            return NULL;
+        }
+        size += write_head(head, (uint64_t)PyBytes_GET_SIZE(text)) + PyBytes_GET_SIZE(text);
+    }
+    frames = PyBytes_FromStringAndSize(NULL, size);
+    if (frames == NULL)
+        return NULL;
+    out = (unsigned char *)PyBytes_AS_STRING(frames);
+    for (Py_ssize_t nth = 0; nth < PyList_GET_SIZE(texts); nth++) {
+        PyObject *text = PyList_GET_ITEM(texts, nth);
+
+        out += write_head(out, (uint64_t)PyBytes_GET_SIZE(text));
+        memcpy(out, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
+        out += PyBytes_GET_SIZE(text);
+    }
+    return frames;
+}
+
 PyDoc_STRVAR(writer_doc,
 "Writer(fd, otherwise)\n--\n\n"
 "A callable that sends bytes over a socket that has nothing else to send, and gives\n"
-"`otherwise` what the socket does not take at once, or anything that goes wrong.");
+"`otherwise` what the socket does not take at once, or anything that goes wrong.\n"
+"What it is called with besides the bytes does not matter.");
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *otherwise;
+    PyObject *instead; /* gets everything while it is there */
     int fd; /* -1: closed; then everything goes to `otherwise` */
 } Writer;
 
@@ -152,16 +206,21 @@ writer_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names
 {
     Writer *writer = (Writer *)self;
     Py_ssize_t size, sent = 0;
-    PyObject *rest, *result;
+    PyObject *to, *rest, *result;
 
-    if (PyVectorcall_NARGS(flags) != 1 || names != NULL) {
-        PyErr_SetString(PyExc_TypeError, "a Writer takes one argument");
+    if (PyVectorcall_NARGS(flags) < 1 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a Writer takes bytes");
         return NULL;
     }
     if (writer->otherwise == NULL) /* the collector has taken it apart */
         Py_RETURN_NONE;
-    if (writer->fd < 0 || !PyBytes_CheckExact(args[0]))
-        return PyObject_CallOneArg(writer->otherwise, args[0]);
+    if (writer->instead != NULL || writer->fd < 0 || !PyBytes_CheckExact(args[0])) {
+        /* Held while it is called: it may put another in its own place. */
+        to = Py_NewRef(writer->instead != NULL ? writer->instead : writer->otherwise);
+        result = PyObject_CallOneArg(to, args[0]);
+        Py_DECREF(to);
+        return result;
+    }
     size = PyBytes_GET_SIZE(args[0]);
     do {
         sent = send(writer->fd, PyBytes_AS_STRING(args[0]), (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -200,6 +259,17 @@ writer_new(PyTypeObject *type, PyObject *args, PyObject *names)
     return (PyObject *)writer;
 }
 
+PyDoc_STRVAR(writer_divert_doc,
+"divert(instead)\n--\n\n"
+"Give everything to `instead` from here on; `None`: to the socket again.");
+
+static PyObject *
+writer_divert(Writer *writer, PyObject *instead)
+{
+    Py_XSETREF(writer->instead, instead == Py_None ? NULL : Py_NewRef(instead));
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(writer_close_doc,
 "close()\n--\n\n"
 "Touch the socket no more: its number may soon be another's.");
@@ -216,14 +286,15 @@ static int
 writer_traverse(Writer *writer, visitproc visit, void *arg)
 {
     Py_VISIT(writer->otherwise);
+    Py_VISIT(writer->instead);
     return 0;
 }
 
 static int
 writer_clear(Writer *writer)
 {
-    writer->fd = -1;
     Py_CLEAR(writer->otherwise);
+    Py_CLEAR(writer->instead);
     return 0;
 }
 
@@ -232,10 +303,12 @@ writer_dealloc(Writer *writer)
 {
     PyObject_GC_UnTrack(writer);
     Py_XDECREF(writer->otherwise);
+    Py_XDECREF(writer->instead);
     Py_TYPE(writer)->tp_free((PyObject *)writer);
 }
 
 static PyMethodDef writer_methods[] = {
+    {"divert", (PyCFunction)writer_divert, METH_O, writer_divert_doc},
     {"close", (PyCFunction)writer_close, METH_NOARGS, writer_close_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -257,13 +330,14 @@ static PyTypeObject WriterType = {
 
 static PyMethodDef methods[] = {
     {"take_texts", (PyCFunction)(void (*)(void))take_texts, METH_FASTCALL, take_texts_doc},
+    {"frames_of", frames_of, METH_O, frames_of_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "gateway.transport._wire",
-    .m_doc = "The transport's two busiest loops, compiled.",
+    .m_doc = "The transport's busiest loops, compiled.",
     .m_size = -1,
     .m_methods = methods,
 };

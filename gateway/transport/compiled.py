@@ -1,7 +1,7 @@
 """
-The transport's two busiest loops, compiled where there was a C compiler when it was installed.
+The transport's busiest loops, compiled where there was a C compiler when it was installed.
 
-Everything works without them, a little slower: both are `None` then.
+Everything works without them, a little slower: all are `None` then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Writer: type[_wire.Writer] | None
 take_texts: Callable[[bytes | bytearray, int, int, list[bytes]], int] | None
+frames_of: Callable[[list[bytes]], bytes] | None
 try:
-    from gateway.transport._wire import Writer, take_texts
+    from gateway.transport._wire import Writer, frames_of, take_texts
 except ImportError:
-    Writer = take_texts = None
+    Writer = take_texts = frames_of = None

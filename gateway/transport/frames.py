@@ -48,6 +48,15 @@ def text_frame(data: bytes) -> bytes:
     return frame_head(len(data)) + data
 
 
+def join_frames(texts: list[bytes]) -> bytes:
+    """Return the text frames of these, one after another."""
+    return b"".join([part for data in texts for part in (frame_head(len(data)), data)])
+
+
+frames_of: Final = compiled.frames_of or join_frames
+"""As `join_frames`; compiled, if there was a compiler."""
+
+
 def frame_head(size: int) -> bytes:
     """Return what stands before `size` bytes of text in a server's frame."""
     if size < _SHORT:
@@ -60,7 +69,7 @@ def frame_head(size: int) -> bytes:
 class Receiver(Protocol):
     """Who takes what a connection brings. Every call is synchronous and must not raise."""
 
-    def received(self, messages: Sequence[bytes]) -> None:
+    def received(self, messages: Sequence[bytes], /) -> None:
         """Whole text messages that came one after another; their bytes are UTF-8."""
         ...
 
@@ -105,6 +114,7 @@ class FramedConnection(asyncio.Protocol):
         "_held",
         "_held_bytes",
         "_in_message",
+        "_is_dropping",
         "_is_ending",
         "_is_over",
         "_keepalive",
@@ -118,7 +128,6 @@ class FramedConnection(asyncio.Protocol):
         "_stalled",
         "_tail",
         "_transport",
-        "_writer",
         "pinged_at",
         "write",
     )
@@ -137,14 +146,14 @@ class FramedConnection(asyncio.Protocol):
         self._extensions = extensions
         self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
         self._max_size, self._max_waiting = max_size, max_waiting
-        self._writer = _writer(transport)
-        """Sends past the transport, if it is there and as long as the socket takes what it is given."""
-        self.write: Callable[[bytes], None] = self._writer or transport.write
+        self.write: Final[Writer | PlainWriter] = _writer(transport)
         """
-        Send whole frames, now or when the socket takes them; never blocks.
+        Send whole frames, now or when the socket takes them; never blocks. Called for each delivery.
 
-        Another callable while it takes none, called for each delivery. Nothing follows a close frame.
+        Nothing follows a close frame.
         """
+        self._is_dropping = False
+        """Whether what is written goes nowhere any more."""
         self._tail: bytearray | None = None
         """The beginning of a frame whose rest has not come."""
         self._odd: WebSocketProtocol | None = None
@@ -184,7 +193,7 @@ class FramedConnection(asyncio.Protocol):
 
     def write_long(self, head: bytes, text: bytes) -> None:
         """Send one frame that comes in two parts: what waits begins and ends with whole frames."""
-        if self._held is None and self.write is not _dropped:
+        if self._held is None and not self._is_dropping:
             self._transport.writelines((head, text))
         else:
             self.write(head)
@@ -229,14 +238,14 @@ class FramedConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._held is None:
             self._held = deque()
-            if self.write is not _dropped:
-                self.write = self._hold
+            if not self._is_dropping:
+                self.write.divert(self._hold)
 
     def resume_writing(self) -> None:
         held, self._held, self._held_bytes = self._held, None, 0
         self._stalled = None
-        if self.write is not _dropped:
-            self.write = self._writer or self._transport.write
+        if not self._is_dropping:
+            self.write.divert(None)
         if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))  # which may pause again
         if self._is_ending:
@@ -261,7 +270,7 @@ class FramedConnection(asyncio.Protocol):
         elif data and not self._transport.is_closing():
             self._transport.write(data)
         self._close_sent = self._close_sent or code
-        self.write = _dropped
+        self._drop()
 
     def _close_transport(self) -> None:
         """Close it when it has everything; whoever takes nothing is dropped when the grace is over."""
@@ -461,9 +470,12 @@ class FramedConnection(asyncio.Protocol):
 
     def _leave_socket(self) -> None:
         """Touch it no more: it is closed after this, and its number may be another's."""
-        self.write = _dropped
-        if self._writer is not None:
-            self._writer.close()
+        self._drop()
+        self.write.close()
+
+    def _drop(self) -> None:
+        self._is_dropping = True
+        self.write.divert(_dropped)
 
     def _over(self, code: int) -> None:
         if not self._is_over:
@@ -489,11 +501,30 @@ class _Nobody:
     def ended(self, code: int) -> None: ...
 
 
-def _writer(transport: asyncio.Transport) -> Writer | None:
-    """Return what writes to a transport's socket, unless that is encrypted."""
+class PlainWriter:
+    """A `Writer` that leaves everything to the transport."""
+
+    __slots__ = ("_to", "_transport_write")
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._to = self._transport_write = write
+
+    def __call__(self, frames: bytes, *_: object) -> None:
+        self._to(frames)
+
+    def divert(self, instead: Callable[[bytes], None] | None) -> None:
+        """Give everything to `instead` from here on; `None`: to the transport again."""
+        self._to = instead or self._transport_write
+
+    def close(self) -> None:
+        """Nothing: this one knows no socket."""
+
+
+def _writer(transport: asyncio.Transport) -> Writer | PlainWriter:
+    """Return what writes past a transport as long as it holds nothing, unless it encrypts."""
     socket = transport.get_extra_info("socket")
     if compiled.Writer is None or socket is None or transport.get_extra_info("sslcontext") is not None:
-        return None
+        return PlainWriter(transport.write)
     return compiled.Writer(socket.fileno(), transport.write)
 
 
@@ -502,7 +533,7 @@ _NOBODY: Final = _Nobody()
 _PING: Final = Frame(Opcode.PING, b"mcpx").serialize(mask=False, extensions=[])
 
 
-def _dropped(frames: bytes) -> None:
+def _dropped(_: bytes) -> None:
     """Where frames go after the close frame."""
 
 

@@ -41,7 +41,7 @@ class Seat:
         content.update({"from" if name == "from_" else name: value for name, value in members.items()})
         data = orjson.dumps(content)
         await self.socket.send(data.decode())
-        return Envelope(content["id"], content["from"], None, (), None, None, b"", data)  # type: ignore[arg-type]  # what was sent, unchecked
+        return Envelope(content["id"], content["from"], None, (), None, None, data)  # type: ignore[arg-type]  # what was sent, unchecked
 
     async def send_text(self, text: str) -> None:
         """Send a text frame as it is."""

@@ -23,7 +23,7 @@ class Connection:
         self.told: list[Any] = []
         self.since: float | None = None
 
-    def write(self, frames: bytes) -> None:
+    def write(self, frames: bytes, *_: object) -> None:
         self.told.append(frames)
 
     def write_long(self, head: bytes, text: bytes) -> None:

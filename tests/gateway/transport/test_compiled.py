@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transport import compiled
-from gateway.transport.frames import FramedConnection, frame_head, text_frame
+from gateway.transport.frames import FramedConnection, PlainWriter, frame_head, join_frames, text_frame
 from gateway.transport.keepalive import Keepalive
 from tests.gateway.transport.wire import BINARY, PING, TEXT, Owned, Recorder, client_frame
 
-if compiled.Writer is None or compiled.take_texts is None:
+if compiled.Writer is None or compiled.take_texts is None or compiled.frames_of is None:
     pytest.skip("there was no compiler when this was installed", allow_module_level=True)
 
-Writer, take_texts = compiled.Writer, compiled.take_texts
+Writer, take_texts, frames_of = compiled.Writer, compiled.take_texts, compiled.frames_of
 MAX_SIZE = 70_000
 CUT = [b"cut", b"x" * 126, b"x" * 65_536]
 Sockets = tuple[socket.socket, socket.socket]
@@ -144,6 +144,39 @@ def test_a_socket_whose_other_end_has_gone_ends_nobodys_process(
     assert others == [b"too late"]
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_a_writer_gives_all_to_who_stands_between_until_nobody_does(pair: Sockets, is_compiled: bool) -> None:
+    send, kept = pair[0].sendall, list[bytes]()
+    writer = Writer(pair[0].fileno(), send) if is_compiled else PlainWriter(send)
+
+    def keep_one(frames: bytes) -> None:
+        kept.append(frames)
+        writer.divert(None)
+
+    for number in range(3):
+        writer.divert(keep_one)
+        writer(b"kept %d" % number, "what else there is does not matter")
+        writer(b"sent %d;" % number)
+    assert kept == [b"kept 0", b"kept 1", b"kept 2"]
+    assert pair[1].recv(99) == b"sent 0;sent 1;sent 2;"
+
+    writer.divert(kept.append)
+    writer.close()
+    writer(b"the end")
+    assert kept[-1] == b"the end"
+
+
+@given(st.lists(st.binary(max_size=9) | st.sampled_from([0, 125, 126, 65_535, 65_536]).map(bytes)))
+def test_frames_are_made_as_python_makes_them(texts: list[bytes]) -> None:
+    assert frames_of(texts) == join_frames(texts) == b"".join(map(text_frame, texts))
+
+
+def test_frames_are_made_of_a_list_of_bytes_and_nothing_else() -> None:
+    for wrong in ((b"a",), b"a", [bytearray(b"a")], ["a"], [b"a", None]):
+        with pytest.raises(TypeError):
+            frames_of(wrong)  # type: ignore[arg-type]  # that is what is tried
+
+
 def test_a_closed_writer_does_not_write_to_who_has_the_number_now(
     pair: Sockets,
 ) -> None:
@@ -169,9 +202,8 @@ def test_what_is_no_bytes_is_somebody_elses_and_so_are_errors(
     writer = Writer(pair[0].fileno(), fail)
     with pytest.raises(RuntimeError, match="not mine"):
         writer(bytearray(b"x"))  # type: ignore[arg-type]  # that is what is tried
-    for wrong in ((), (b"a", b"b")):
-        with pytest.raises(TypeError):
-            writer(*wrong)
+    with pytest.raises(TypeError):
+        writer()  # type: ignore[call-arg]  # as above
     with pytest.raises(TypeError):
         writer(frames=b"x")  # type: ignore[call-arg]  # that is what is tried
 
@@ -182,6 +214,10 @@ def test_a_writer_is_collected_with_who_holds_it(pair: Sockets) -> None:
 
     holder = Holder()
     holder.writer = Writer(pair[0].fileno(), holder.otherwise)  # type: ignore[attr-defined]  # a cycle
+    holder.writer.divert(holder.otherwise)  # type: ignore[attr-defined]  # another
+    holder.writer.divert(None)  # type: ignore[attr-defined]  # and not
+    holder.kept = Writer(-1, print)  # type: ignore[attr-defined]  # a third
+    holder.kept.divert(holder.otherwise)  # type: ignore[attr-defined]  # as above
     gone = weakref.ref(holder)
     before = sys.getrefcount(None)
     for _ in range(1000):
