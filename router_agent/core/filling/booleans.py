@@ -23,8 +23,12 @@ _DULL: Final = frozenset(
     "enable enabled use flag available private_".split()
 )
 _NO: Final = frozenset(
-    "no not without don't exclude excluding except never non doesn't isn't aren't avoid neither".split()
+    "no not without don't exclude excluding except never non doesn't isn't aren't avoid neither few little "
+    "hardly".split()
 )
+_LACKING: Final = frozenset("no non not without free disable exclude skip ignore hide off".split())
+"""Words of a name that says what is not there: "no entry fee" is true of `free_entry`."""
+_UN: Final = ("non-", "un-", "no-")
 _OFF: Final = re.compile(
     r"\b(?:turn(?:ed)?|switch(?:ed)?|set)\b.{0,20}\boff\b|\bdisabled?\b|\bfalse\b", re.IGNORECASE
 )
@@ -47,11 +51,18 @@ def truth_for(
                 found.setdefault(one, place)
     share = len(found) / len(wanted)
     said: Candidate | None = None
+    # "free entry" says it as it is called; "no entry fee" says the other half alone
+    lacking = parameter.named(*_LACKING) and not any(stem(one) in found for one in _LACKING)
     if found and share > 0.49:
         first, last = min(found.values()), max(found.values())
         start, end = intent.words[first].start, intent.words[last].end
         said = Candidate(
-            not _is_denied(intent, first, last), 0.35 + 0.45 * share, start, end, "mentioned", shares=True
+            _is_denied(intent, first, last) == lacking,
+            0.35 + 0.45 * share,
+            start,
+            end,
+            "mentioned",
+            shares=True,
         )
     if said is not None:
         yield said
@@ -73,8 +84,11 @@ def spelled(parameter: Parameter, value: bool) -> str:
 
 
 def _is_denied(intent: Intent, first: int, last: int) -> bool:
-    before = {word.lower for word in intent.words[max(0, first - 4) : first]}
-    if before & _NO:
+    words = [word.lower for word in intent.words[max(0, first - 4) : first]]
+    before = {
+        word for word, last_ in zip(words, ["", *words], strict=False) if last_ != "a"
+    }  # "a few" are some
+    if before & _NO or any(one.lower.startswith(_UN) for one in intent.words[first : last + 1]):
         return True
     start = intent.words[max(0, first - 4)].start
     end = intent.words[min(len(intent.words) - 1, last + 4)].end

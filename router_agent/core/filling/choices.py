@@ -23,6 +23,14 @@ _WEAK: Final = frozenset(
 )
 """Choices that are rarely meant where their word stands by chance."""
 
+_EVERY: Final = frozenset({"dontcare", "any", "all", "either", "whatever"})
+_INDIFFERENT: Final = re.compile(
+    r"\b(?:any|whatever|whichever|regardless of|no (?:\w+ )?preference|(?:don'?t|do not) (?:care|mind)|"
+    r"(?:doesn'?t|does not) matter)\b",
+    re.IGNORECASE,
+)
+"""How somebody says that every choice is welcome."""
+
 
 def choices_for(
     parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None
@@ -51,12 +59,20 @@ def _said(parameter: Parameter, choice: Any, intent: Intent, cues: Cues) -> tupl
     """Return how plainly a choice is said, and where."""
     if isinstance(choice, bool):
         return 0.0, -1, -1
-    if isinstance(choice, int | float):
-        hits = [one for one in intent.numbers if one.value == choice]
+    number = float(choice) if str(choice).isdecimal() and len(str(choice)) < 9 else choice
+    if isinstance(number, int | float):
+        hits = [one for one in intent.numbers if one.value == number]
         best = max(hits, key=lambda one: cues.near(parameter, one.start, one.end), default=None)
+        if best and number >= 1000:  # a year, say: no other number is one by chance
+            return 0.8, best.start, best.end
         if best:
             return 0.4 + 0.5 * cues.near(parameter, best.start, best.end), best.start, best.end
     best_score, where = 0.0, (-1, -1)
+    if str(choice).lower() in _EVERY:
+        for hit in _INDIFFERENT.finditer(intent.text):
+            near = cues.near(parameter, hit.start(), hit.end())
+            if near > 0.5:
+                best_score, where = 0.5 + 0.4 * near, hit.span()
     for words, factor in _forms(str(choice), parameter.description):
         score, start, end = _match(words, intent)
         if score and str(choice).lower() in _WEAK:

@@ -69,6 +69,8 @@ def numbers_for(
         if reading is not None:
             score = weighed(score, number.start, number.end, reading)
         value = as_number(number, parameter)
+        if value is not None and number.ordinal and parameter.says("zero-based", "0-based"):
+            value -= 1  # the second is number 1 where the first is number 0
         if value is not None:
             yield Candidate(value, min(1.0, max(0.0, score)), number.start, number.end, "number")
 

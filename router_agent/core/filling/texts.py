@@ -160,6 +160,7 @@ def _guesses(
     meaning, known = meaning_of(parameter), vocabulary_of(parameter)
     places = Places(parameter, intent) if meaning is PLACE else None
     dated = parameter.named("season", "year", "edition", "duration", "period", "time", "range", "quantity")
+    wholes = [one for one in intent.marked if one.look in {Look.URL, Look.EMAIL, Look.PATH}]
     for phrase in _pool(parameter, intent, meaning, tool_words):
         score = meaning.looks.get(phrase.look, 0.1 if meaning.named else 0.15)
         if phrase.look is Look.NAME and phrase.first and " " not in phrase.text:
@@ -179,6 +180,8 @@ def _guesses(
         ):
             score -= 0.3
         score += _codedness(phrase, intent, parameter)
+        if any(_is_within(phrase, one) for one in wholes):
+            score -= 0.4
         if _says_nothing(phrase, parameter, intent, tool_words):
             score -= 0.4
         if (
@@ -195,6 +198,11 @@ def _guesses(
         if score > 0.1:
             rule = phrase.look.value if not phrase.before else f"{phrase.look.value} after {phrase.before!r}"
             yield Candidate(notate(phrase.text, parameter), min(0.98, score), phrase.start, phrase.end, rule)
+
+
+def _is_within(phrase: Phrase, whole: Phrase) -> bool:
+    """Whether it is a mere part of an address or a path: "B7" of "2020/B7"."""
+    return whole.start <= phrase.start and phrase.end <= whole.end and phrase.text != whole.text
 
 
 def _tails(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:

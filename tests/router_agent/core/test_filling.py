@@ -272,3 +272,49 @@ def test_choices_share_no_word_that_stands_in_one_of_them() -> None:
     tables = {"type": "array", "items": {"type": "string", "enum": ["oak tables", "elm tables"]}}
 
     assert filled("an oak shop with elm tables", {"tables": tables}) == {"tables": ["elm tables"]}
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "value"),
+    [
+        ("a non-heated room", "heated", False),
+        ("a room with few windows", "has_windows", False),
+        ("a room with a few windows", "has_windows", True),
+        ("rooms with no cleaning fee", "cleaning_free", True),
+        ("rooms with free cleaning", "cleaning_free", True),
+    ],
+)
+def test_a_boolean_knows_what_is_denied_and_what_its_own_name_denies(
+    said: str, name: str, value: bool
+) -> None:
+    assert filled(said, {name: {"type": "boolean"}}) == {name: value}
+
+
+def test_a_part_of_a_number_with_strokes_is_no_value_of_its_own() -> None:
+    assert filled("the docket called 2021/QX77", {"docket": STRING}) == {"docket": "2021/QX77"}
+
+
+def test_an_ordinal_counts_from_nought_where_the_description_does() -> None:
+    index = {"type": "integer", "description": "Zero-based index of the lamp"}
+
+    assert filled("turn the third lamp on", {"index": index}) == {"index": 2}
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("a three-star inn", "3"),
+        ("an inn with a star rating of 4", "4"),
+        ("any star rating will do", "dontcare"),
+    ],
+)
+def test_a_choice_that_is_a_number_is_known_as_one_and_any_as_any(said: str, value: str) -> None:
+    rating = {"type": "string", "enum": ["1", "2", "3", "4", "5", "dontcare"]}
+
+    assert filled(said, {"star_rating": rating}, required=[]) == {"star_rating": value}
+
+
+def test_a_year_among_choices_needs_no_word_for_it() -> None:
+    year = {"type": "string", "enum": ["2017", "2018", "dontcare"]}
+
+    assert filled("a record from 2018", {"release": year}, required=[]) == {"release": "2018"}
