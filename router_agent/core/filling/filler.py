@@ -16,6 +16,7 @@ from router_agent.core.filling.labels import Labels
 from router_agent.core.filling.lists import lists_for, literals_for
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
+from router_agent.core.filling.ordering import by_size, in_order
 from router_agent.core.filling.quantities import numbers_for
 from router_agent.core.filling.texts import texts_for
 from router_agent.core.intents import Intent
@@ -107,7 +108,8 @@ def fill(intent: Intent, tool: Tool, reading: Reading | None = None) -> Filled:
             spoken_for.append((candidate.start, candidate.end))
         if candidate.is_said and not candidate.shares:
             taken.append((candidate.start, candidate.end))
-    _in_order(parameters, chosen)
+    in_order(parameters, chosen)
+    by_size(parameters, chosen, intent, cues)
     return _assembled(parameters, chosen)
 
 
@@ -142,22 +144,6 @@ def _overlaps(candidate: Candidate, spans: list[tuple[int, int]]) -> bool:
 def _rank(candidate: Candidate, parameter: Parameter) -> float:
     """A candidate's score; what must be there goes before what may."""
     return candidate.score + (0.08 if parameter.required else 0.0)
-
-
-def _in_order(parameters: tuple[Parameter, ...], chosen: dict[int, Candidate]) -> None:
-    """Give `team1` what was said before `team2`: only order tells such parameters apart."""
-    groups: dict[str, list[int]] = {}
-    for number, parameter in enumerate(parameters):
-        plain = _NUMBERED.sub("", parameter.name.lower())
-        if number in chosen and plain != parameter.name.lower() and chosen[number].is_said:
-            groups.setdefault(f"{parameter.kind} {parameter.path[:-1]} {plain}", []).append(number)
-    for numbers in groups.values():
-        if len({chosen[one].start for one in numbers}) == len(numbers):
-            ordered = sorted((chosen[one] for one in numbers), key=lambda one: one.start)
-            chosen.update(zip(numbers, ordered, strict=True))
-
-
-_NUMBERED: Final = re.compile(r"(?:_?\d+|(?<=_)[a-c]|(?:first|second|third)_?)$|^(?:first|second|third)_")
 
 
 def _assembled(parameters: tuple[Parameter, ...], chosen: dict[int, Candidate]) -> Filled:

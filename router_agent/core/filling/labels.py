@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +12,8 @@ from router_agent.core.intents import Intent
 from router_agent.core.language.stems import stem
 from router_agent.core.language.words import parts_of, sense
 from router_agent.core.parameters import Parameter
+
+_Path = tuple[str, ...]
 
 WHOLE: Final = 0.6
 """How far a value comes nearer to certainty that stands behind all of its parameter's name."""
@@ -27,6 +29,9 @@ _LINKS: Final = frozenset(
 _LOOSE: Final = frozenset({"of", "to", "the", "a", "an", "at", "equal", "set", "should", "will", "value"})
 _MOST_LINKS: Final = 3
 _STOPS: Final = re.compile(r"[.;!?]\s|[,()\n]")
+_AND: Final = re.compile(r"(?:,\s*|\s+)(?:and\s+|then\s+)?(?:the\s+|an?\s+|of\s+)?")
+_NEAR: Final = 24
+"""Characters between the names in a row and the numbers for them."""
 _ASSIGNED: Final = re.compile(r"\s*[:=]\s*['\"“‘`]?")
 
 
@@ -53,6 +58,8 @@ class Labels:
                     if loose and not plain:
                         continue
                     self._at.setdefault(word, {}).setdefault(path, (weight, plain))
+        for word, path in self._paired(names):
+            self._at[word] = {path: (WHOLE, True)}  # and not for the last name, which it stands behind
         heads = {path: name[-1] for path, name in names.items() if name and ends[name[-1:]] == 1}
         self._heads = {head: path for path, head in heads.items() if len(head) > 2}
 
@@ -79,6 +86,37 @@ class Labels:
             if others and parameter.path not in others:
                 score *= HEAD
         return one if score == one.score else replace(one, score=min(1.0, score))
+
+    def _paired(self, names: Mapping[_Path, tuple[str, ...]]) -> Iterator[tuple[int, _Path]]:
+        """Pair the names in a row with the numbers in a row behind them: "rows and seats are 7 and 9"."""
+        intent = self._intent
+        by_head = {name[-1]: path for path, name in names.items() if name}
+        run: list[_Path] = []
+        last = -1
+        for place, stems in enumerate(intent.stems):
+            here = next((by_head[one] for one in stems if one in by_head), None)
+            if here is None:
+                continue
+            joined = run and _AND.fullmatch(intent.text, intent.words[last].end, intent.words[place].start)
+            run, last = ([*run, here] if joined else [here]), place
+            numbers = self._numbers_after(place) if len(run) > 1 else []
+            if len(numbers) == len(set(run)) == len(run):
+                yield from zip(numbers, run, strict=True)
+
+    def _numbers_after(self, place: int) -> list[int]:
+        """The words of the numbers that stand in one row soon after a word."""
+        intent = self._intent
+        out: list[int] = []
+        end = intent.words[place].end
+        for number in intent.numbers:
+            if number.start < end:
+                continue
+            gap = intent.text[end : number.start]
+            if not (_AND.fullmatch(gap) if out else len(gap) < _NEAR and not _STOPS.search(gap)):
+                break
+            out.append(intent.word_at(number.start))
+            end = number.unit_end or number.end
+        return out
 
     def _behind(self, label: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
         """

@@ -318,3 +318,24 @@ def test_a_year_among_choices_needs_no_word_for_it() -> None:
     year = {"type": "string", "enum": ["2017", "2018", "dontcare"]}
 
     assert filled("a record from 2018", {"release": year}, required=[]) == {"release": "2018"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["with base and height as 6cm and 10cm", "whose height and base are 10 and 6", "base 6, height 10"],
+)
+def test_names_in_a_row_are_paired_with_the_numbers_in_a_row_behind_them(said: str) -> None:
+    assert filled(f"a ramp {said}", {"height": NUMBER, "base": NUMBER}) == {"base": 6, "height": 10}
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ("a garden of 30 feet by 12 feet", {"length": 30, "width": 12}),
+        ("a garden with a width of 30 feet by 12 feet", {"length": 12, "width": 30}),
+    ],
+)
+def test_a_size_is_given_in_the_tools_order_unless_a_part_of_it_is_named(
+    said: str, arguments: dict[str, Any]
+) -> None:
+    assert filled(said, {"length": NUMBER, "width": NUMBER}) == arguments
