@@ -51,9 +51,9 @@ def lists_for(
     offered = list(singles)
     for one in offered:
         if one.rule == "pointer" and reading is not None:
-            parts = split(intent.text[one.start : one.end])
+            start, end, text = _whole_list(intent, one)
             yield Candidate(
-                [notate(part, parameter) for part in parts], one.score, one.start, one.end, "pointer"
+                [notate(part, parameter) for part in split(text)], one.score, start, end, "pointer"
             )
     yield from _counted_things(parameter, intent, cues)
     shown = sorted((one for one in offered if one.rule == "shown"), key=lambda one: one.start)
@@ -202,5 +202,7 @@ def _whole_list(intent: Intent, one: Candidate) -> tuple[int, int, str]:
         joint = _ONWARD.match(intent.text, end)
         if joint is None or joint.end() not in follows:
             break
+        if intent.text[joint.end()].isupper() != intent.text[one.start].isupper():
+            break  # after names, what is no name is something else
         end = follows[joint.end()]
     return one.start, end, intent.text[one.start : end]

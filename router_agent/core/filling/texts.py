@@ -195,9 +195,20 @@ def _guesses(
             score -= 0.4
         if known and phrase.text.lower() not in known:
             score -= 0.1
+        if (
+            phrase.look is Look.PHRASE
+            and " " in phrase.text
+            and _is_tools(intent, intent.word_at(phrase.end - 1), tool_words)
+        ):
+            score -= 0.1
         if score > 0.1:
             rule = phrase.look.value if not phrase.before else f"{phrase.look.value} after {phrase.before!r}"
             yield Candidate(notate(phrase.text, parameter), min(0.98, score), phrase.start, phrase.end, rule)
+
+
+def _is_tools(intent: Intent, at: int, tool_words: frozenset[str]) -> bool:
+    """Whether a word in small letters is one of the tool's own: "tax cases" of a tool that finds cases."""
+    return intent.words[at].text.islower() and not tool_words.isdisjoint(intent.stems[at])
 
 
 def _is_within(phrase: Phrase, whole: Phrase) -> bool:
@@ -354,8 +365,11 @@ def _trimmed(
             before=intent.words[start - 1].lower,
             first=False,
         )
-    while end > start and intent.stems[end] & own:
+    while end > start and phrase.look is Look.PHRASE and _is_tools(intent, end, tool_words):
         end -= 1
+    if end == last:
+        while end > start and intent.stems[end] & own:
+            end -= 1
     if end < last:
         yield replace(
             phrase,

@@ -339,3 +339,18 @@ def test_a_size_is_given_in_the_tools_order_unless_a_part_of_it_is_named(
     said: str, arguments: dict[str, Any]
 ) -> None:
     assert filled(said, {"length": NUMBER, "width": NUMBER}) == arguments
+
+
+def test_a_tools_own_word_at_the_end_is_no_part_of_a_value() -> None:
+    lawyer = tool("find_cases", "", {"kind": text("What it is about")}, ["kind"])
+
+    assert fill(Intent.of("cases on tax cases"), lawyer).arguments == {"kind": "tax"}
+
+
+def test_a_list_goes_on_over_what_was_pointed_at() -> None:
+    people = tool("invite", "", {"people": {"type": "array", "items": STRING}}, ["people"])
+    said = "have Ada, Bo and Cleo and some cake"
+
+    assert fill(Intent.of(said), people, pointing(said, ("Ada", 0.9))).arguments == {
+        "people": ["Ada", "Bo", "Cleo"]
+    }
