@@ -381,15 +381,15 @@ holds(const Header *header, Part protocol)
 }
 
 PyDoc_STRVAR(reader_doc,
-"Reader(make, kind_of, no_kind, protocol)\n--\n\n"
+"Reader(make, kind_of, no_kind, protocol, otherwise)\n--\n\n"
 "A callable that reads a plain envelope of this protocol, and returns\n"
-"`make(id, sender, kind_of(kind), to, correlation_id, ts, data)`; `None` for any other,\n"
-"and where `kind_of` raises `no_kind`.");
+"`make(id, sender, kind_of(kind), to, correlation_id, ts, data)`; for any other, and where\n"
+"`kind_of` raises `no_kind`, what `otherwise(data)` returns.");
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    PyObject *make, *kind_of, *no_kind, *protocol;
+    PyObject *make, *kind_of, *no_kind, *protocol, *otherwise;
 } Reader;
 
 static PyObject *
@@ -425,17 +425,19 @@ reader_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names
     Text start;
     int nth;
 
-    if (PyVectorcall_NARGS(flags) != 1 || names != NULL || !PyBytes_CheckExact(args[0])) {
+    if (PyVectorcall_NARGS(flags) != 1 || names != NULL) {
         PyErr_SetString(PyExc_TypeError, "a Reader takes the bytes of one envelope");
         return NULL;
     }
+    if (!PyBytes_CheckExact(args[0]))
+        return PyObject_CallOneArg(reader->otherwise, args[0]);
     memset(header.present, 0, sizeof header.present);
     header.name_count = 0;
     header.parts[ID].size = 0;
     start = (Text)PyBytes_AS_STRING(args[0]);
     protocol = (Part){(Text)PyBytes_AS_STRING(reader->protocol), PyBytes_GET_SIZE(reader->protocol)};
     if (!read_plain(start, start + PyBytes_GET_SIZE(args[0]), &header, &seen) || !holds(&header, protocol))
-        Py_RETURN_NONE;
+        return PyObject_CallOneArg(reader->otherwise, args[0]);
     if (seen & HIGH_BITS) {
         PyObject *whole = PyUnicode_DecodeUTF8((const char *)start, PyBytes_GET_SIZE(args[0]), NULL);
 
@@ -443,7 +445,7 @@ reader_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names
             if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
                 return NULL;
             PyErr_Clear();
-            Py_RETURN_NONE;
+            return PyObject_CallOneArg(reader->otherwise, args[0]);
         }
         Py_DECREF(whole);
     }
@@ -456,7 +458,7 @@ reader_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names
         if (!PyErr_ExceptionMatches(reader->no_kind))
             return NULL;
         PyErr_Clear();
-        Py_RETURN_NONE;
+        return PyObject_CallOneArg(reader->otherwise, args[0]);
     }
     fields[0] = text_of(header.parts[ID]);
     fields[1] = text_of(header.parts[FROM]);
@@ -477,14 +479,14 @@ reader_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names
 static PyObject *
 reader_new(PyTypeObject *type, PyObject *args, PyObject *names)
 {
-    PyObject *make, *kind_of, *no_kind, *protocol;
+    PyObject *make, *kind_of, *no_kind, *protocol, *otherwise;
     Reader *reader;
 
     if (names != NULL && PyDict_GET_SIZE(names) > 0) {
         PyErr_SetString(PyExc_TypeError, "Reader takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOOS:Reader", &make, &kind_of, &no_kind, &protocol))
+    if (!PyArg_ParseTuple(args, "OOOSO:Reader", &make, &kind_of, &no_kind, &protocol, &otherwise))
         return NULL;
     reader = (Reader *)type->tp_alloc(type, 0);
     if (reader == NULL)
@@ -494,6 +496,7 @@ reader_new(PyTypeObject *type, PyObject *args, PyObject *names)
     reader->kind_of = Py_NewRef(kind_of);
     reader->no_kind = Py_NewRef(no_kind);
     reader->protocol = Py_NewRef(protocol);
+    reader->otherwise = Py_NewRef(otherwise);
     return (PyObject *)reader;
 }
 
@@ -503,6 +506,7 @@ reader_traverse(Reader *reader, visitproc visit, void *arg)
     Py_VISIT(reader->make);
     Py_VISIT(reader->kind_of);
     Py_VISIT(reader->no_kind);
+    Py_VISIT(reader->otherwise);
     return 0;
 }
 
@@ -514,6 +518,7 @@ reader_dealloc(Reader *reader)
     Py_XDECREF(reader->kind_of);
     Py_XDECREF(reader->no_kind);
     Py_XDECREF(reader->protocol);
+    Py_XDECREF(reader->otherwise);
     Py_TYPE(reader)->tp_free((PyObject *)reader);
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, NoReturn, TypeGuard
@@ -30,6 +30,11 @@ from schemas.errors import (
 )
 from schemas.kind import Kind, parse_kind
 from schemas.names import is_participant_id
+
+try:
+    from schemas import _header
+except ImportError:  # there was no compiler when this was installed
+    _header = None  # type: ignore[assignment]  # then Python does it all
 
 JsonObject = dict[str, Any]
 """A JSON object as it was parsed: string keys, JSON values."""
@@ -109,26 +114,29 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             UnsupportedProtocol: `protocol` is a string, and not ours.
             InvalidEnvelope: a field is missing, mistyped, repeated, or breaks its rule.
         """
-        return _read_plain(data) or _parse_carefully(data)
+        try:
+            header = _decode_header(data)
+            if _is_plain(data, header):
+                return cls(
+                    header.id,
+                    header.sender,
+                    parse_kind(header.kind),
+                    header.to,
+                    header.correlation_id or None,
+                    header.ts or None,
+                    data,
+                )
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KindError):
+            pass
+        return _parse_carefully(data)
 
 
-def read_plain(data: bytes) -> Envelope | None:
-    """Read an envelope whose header is beyond doubt; `None` for any other, and for what breaks a rule."""
-    try:
-        header = _decode_header(data)
-        if _is_plain(data, header):
-            return Envelope(
-                header.id,
-                header.sender,
-                parse_kind(header.kind),
-                header.to,
-                header.correlation_id or None,
-                header.ts or None,
-                data,
-            )
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KindError):
-        pass
-    return None
+parse_in_python: Final = Envelope.parse
+"""`Envelope.parse` as it stands above; where it is compiled, what reads all that is not plain."""
+if _header is not None:
+    Envelope.parse = _header.Reader(  # type: ignore[assignment, method-assign]  # called for each envelope
+        Envelope, parse_kind, KindError, PROTOCOL.encode(), parse_in_python
+    )
 
 
 def _is_plain(data: bytes, header: _Header) -> bool:
@@ -181,15 +189,6 @@ def _stands_plainly(data: bytes, payload: msgspec.Raw, quotes: int) -> bool:
         and _DELETE not in head  # of ASCII, all that JSON lets into a string and that is not printable
         and head.isascii()
     )
-
-
-_read_plain: Callable[[bytes], Envelope | None]
-try:
-    from schemas._header import Reader
-except ImportError:  # there was no compiler when this was installed
-    _read_plain = read_plain
-else:
-    _read_plain = Reader(Envelope, parse_kind, KindError, PROTOCOL.encode())
 
 
 def _build(

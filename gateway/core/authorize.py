@@ -8,6 +8,7 @@ The order of the checks is the order of `ErrorCode`.
 from __future__ import annotations
 
 from gateway.core.effects import Close, Refuse, Verdict
+from gateway.core.limits import RefusalStreak
 from gateway.core.members import Member
 from schemas import (
     CapabilityViolation,
@@ -45,7 +46,7 @@ def judge(member: Member, data: bytes, now: float, monotonic: float, max_bytes: 
     if error_or_none is not None:
         error_or_none.envelope_id = envelope.id
         return _refused(member, error_or_none, monotonic)
-    member.streak.accepted()
+    member.streak = None
     return envelope
 
 
@@ -70,6 +71,8 @@ def authorize(member: Member, envelope: Envelope, wait_ms: int = 0) -> EnvelopeE
 
 
 def _refused(member: Member, error: EnvelopeError, monotonic: float) -> Refuse | Close:
+    if member.streak is None:
+        member.streak = RefusalStreak()
     if member.streak.refused(monotonic):
         return Close(member, CloseCode.REFUSED_TOO_OFTEN)
     return Refuse(member, error)

@@ -56,16 +56,12 @@ class Bucket:
 
 
 class RefusalStreak:
-    """Whether a connection has been refused without pause for too long."""
+    """Whether a connection has been refused without pause for too long; it ends with the next acceptance."""
 
     __slots__ = ("_last", "_since")
 
     def __init__(self) -> None:
         self._since = self._last = -math.inf
-
-    def accepted(self) -> None:
-        """An envelope was accepted: the streak ends."""
-        self._last = -math.inf
 
     def refused(self, now: float) -> bool:
         """Count a refusal; return whether the streak has become too long (seconds, monotonic)."""

@@ -71,7 +71,8 @@ class Member:
     outbox: Outbox
     bucket: Bucket
     """What the participant's connections on this node may send together; so no one of them sends more."""
-    streak: RefusalStreak = field(default_factory=RefusalStreak)
+    streak: RefusalStreak | None = None
+    """Begun by a refusal, and over with what is accepted."""
     is_welcome: bool = False
     """Whether its join has come back in the topic's order."""
     ended: CloseCode | None = None

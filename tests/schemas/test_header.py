@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas import PROTOCOL, Envelope, EnvelopeError, Kind, KindError, encode_envelope, envelope
 
 compiled = pytest.importorskip("schemas._header", reason="there was no compiler when this was installed")
-read = compiled.Reader(Envelope, Kind.parse, KindError, PROTOCOL.encode())
+read = compiled.Reader(Envelope, Kind.parse, KindError, PROTOCOL.encode(), lambda _: None)
 
 _JSON = st.recursive(
     st.none()
@@ -101,7 +101,7 @@ def torn(draw: st.DrawFn) -> bytes:
 
 def _as_python(data: bytes) -> Envelope | EnvelopeError:
     try:
-        return envelope.read_plain(data) or envelope._parse_carefully(data)
+        return envelope.parse_in_python(data)
     except EnvelopeError as error:
         return error
 
@@ -211,12 +211,16 @@ def test_a_mark_is_found_at_every_place_of_a_word(size: int) -> None:
 
 def test_the_reader_takes_what_is_meant_for_it_and_nothing_else() -> None:
     data = _with_payload(b"{}")
-    for wrong in ((), (data, data), (bytearray(data),), (data.decode(),), (None,)):
+    for wrong in ((), (data, data)):
         with pytest.raises(TypeError):
             read(*wrong)
     with pytest.raises(TypeError):
         read(data=data)
-    for made_of in ((), (Envelope, Kind.parse, KindError), (Envelope, Kind.parse, KindError, "text")):
+    for made_of in (
+        (),
+        (Envelope, Kind.parse, KindError, b"", print, print),
+        (Envelope, Kind.parse, KindError, "", print),
+    ):
         with pytest.raises(TypeError):
             compiled.Reader(*made_of)
 
@@ -227,4 +231,4 @@ def test_a_fault_of_those_who_make_kinds_and_envelopes_comes_through() -> None:
 
     for make, kind_of in ((fails, Kind.parse), (Envelope, fails)):
         with pytest.raises(ZeroDivisionError):
-            compiled.Reader(make, kind_of, KindError, PROTOCOL.encode())(_with_payload(b"{}"))
+            compiled.Reader(make, kind_of, KindError, PROTOCOL.encode(), fails)(_with_payload(b"{}"))
