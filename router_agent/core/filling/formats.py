@@ -76,6 +76,14 @@ def _is_edge(parameter: Parameter) -> bool:
     return parameter.named("start", "begin", "end", "due", "until") and parameter.says("when")
 
 
+def is_span(parameter: Parameter) -> bool:
+    """Whether its description shows two days with "to" between them."""
+    return bool(_SPAN.search(parameter.description))
+
+
+_SPAN: Final = re.compile(rf"(?:{_LAYOUT.pattern}) to (?:{_LAYOUT.pattern.replace('?P<zone>', '?:')})")
+
+
 def write(moment: Moment, parameter: Parameter, said: str) -> str:
     """Write a moment as the parameter wants it; `said` are its words, kept when it is incomplete."""
     layout = _LAYOUT.search(parameter.description)

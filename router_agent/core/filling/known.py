@@ -31,9 +31,10 @@ def known_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
 
 
 _QUOTED: Final = re.compile(r"(?<![\w])(?:'([^'\n]{2,30})'|\"([^\"\n]{2,30})\"|`([^`\n]{2,30})`)(?!\w)")
+_ONE: Final = r"[a-z][\w-]*(?: (?!or\b|and\b|etc\b)[a-z][\w-]*)?"
 _LISTED: Final = re.compile(
     r"\b(?:e\.g\.?|eg\.?|for example|such as|examples?:|like|options:|values:|one of|either)[,:]?\s+"
-    r"([a-z][\w-]*(?: [a-z][\w-]*)?(?:,? (?:or|and) [a-z][\w-]*|, [a-z][\w-]*(?: [a-z][\w-]*)?)+)",
+    rf"({_ONE}(?:,? (?:or|and) {_ONE}|, {_ONE})*)(?![\w/])",
     re.IGNORECASE,
 )
 _APART: Final = re.compile(r",? (?:or|and) |, ")
@@ -50,7 +51,7 @@ def _shown(description: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the values of one to three words that a description shows, each with its words' stems."""
     said = [next(filter(None, hit.groups())) for hit in _QUOTED.finditer(description)]
     for hit in _LISTED.finditer(description):
-        said += [one.removesuffix(" etc") for one in _APART.split(hit.group(1))]
+        said += _APART.split(hit.group(1))
     out: dict[tuple[str, ...], str] = {}
     for one in said:
         words = one.split()

@@ -24,11 +24,12 @@ RIVAL: Final = 0.55
 HEAD: Final = 0.75
 """What is left where its last word is another parameter's name: a "Golf League" is no team."""
 _LINKS: Final = frozenset(
-    {"is", "are", "was", "as", "be", "being", "equals", "named", "called", "titled", "by"}
+    {"is", "are", "was", "as", "be", "being", "equals", "named", "called", "titled", "by", "saying", "says"}
 )
 _LOOSE: Final = frozenset({"of", "to", "the", "a", "an", "at", "equal", "set", "should", "will", "value"})
 _MOST_LINKS: Final = 3
 _STOPS: Final = re.compile(r"[.;!?]\s|[,()\n]")
+_ARTICLES: Final = frozenset({"the", "a", "an", "its", "my", "their"})
 _AND: Final = re.compile(r"(?:,\s*|\s+)(?:and\s+|then\s+)?(?:the\s+|an?\s+|of\s+)?")
 _NEAR: Final = 24
 """Characters between the names in a row and the numbers for them."""
@@ -47,12 +48,15 @@ class Labels:
             for size in range(1, len(name) + 1):
                 ends[name[-size:]] = ends.get(name[-size:], 0) + 1
         self._at: dict[int, dict[tuple[str, ...], tuple[float, bool]]] = {}
+        self._ahead: dict[int, _Path] = {}
         for path, name in names.items():
             for size in range(len(name), 0, -1):
                 label = name[-size:]
                 if ends[label] > 1 or (size < len(name) and len(label) == 1 and len(label[0]) < 2):
                     continue
                 weight = WHOLE if size == len(name) else LAST
+                for word in self._before(label):
+                    self._ahead.setdefault(word, path)
                 loose = len(label) == 1 and sense(label[0]) in tool_words
                 for word, plain in self._behind(label):
                     if loose and not plain:
@@ -78,6 +82,12 @@ class Labels:
             if own and own >= max(told.values()):
                 score += own * (1 - score)
             elif told and not one.shares:
+                score *= RIVAL
+        if self._ahead:
+            ahead = self._ahead.get(intent.word_at(max(one.start, one.end - 1)))
+            if ahead == parameter.path:
+                score += LAST * (1 - score)
+            elif ahead and not one.shares:
                 score *= RIVAL
         if isinstance(one.value, str) and not parameter.choices and one.rule not in {"moment", "quoted"}:
             last = intent.word_at(max(one.start, one.end - 1))
@@ -117,6 +127,16 @@ class Labels:
             out.append(intent.word_at(number.start))
             end = number.unit_end or number.end
         return out
+
+    def _before(self, label: tuple[str, ...]) -> Iterator[int]:
+        """Find the words that are said to be what a label says: "use elm as the material"."""
+        intent = self._intent
+        for at, word in enumerate(intent.words):
+            if at and word.lower == "as":
+                after = at + 1 + (at + 1 < len(intent.words) and intent.words[at + 1].lower in _ARTICLES)
+                run = intent.stems[after : after + len(label)]
+                if len(run) == len(label) and all(one in has for one, has in zip(label, run, strict=True)):
+                    yield at - 1
 
     def _behind(self, label: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
         """

@@ -52,9 +52,17 @@ _TICKERS: Final = dict(
 _CITY_STATE: Final = re.compile(r"city,?\s*(?:and\s+)?state", re.IGNORECASE)
 _CITY_COUNTRY: Final = re.compile(r"city,?\s*(?:and\s+)?country", re.IGNORECASE)
 _SHORT_STATE: Final = re.compile(
-    r"(?i:\(abbr|abbrev|two-letter|2-letter|short form)|, [A-Z]{2}\b|\b(?:CA|NY|TX)['\"]"
+    r"(?i:\babbr|two-letter|2-letter|short form)|, [A-Z]{2}\b|\b(?:CA|NY|TX)['\"]"
 )
 
+_NICKNAMES: Final = {
+    "NYC": "New York",
+    "LA": "Los Angeles",
+    "SF": "San Francisco",
+    "DC": "Washington",
+    "LV": "Las Vegas",
+}
+"""Towns by their capitals, where a town with its state is wanted: LA is no Louisiana then."""
 _STREET_LAYOUT: Final = re.compile(r"['\"]Street(?: Address)?((?:, ?[A-Z][a-z]+(?: \(\w+\))?)+)['\"]")
 
 
@@ -131,6 +139,8 @@ def _place(text: str, parameter: Parameter) -> str:
     wants_state = _CITY_STATE.search(parameter.description) or any(
         re.search(r", [A-Z]{2}\b", one) for one in parameter.examples
     )
+    if wants_state and text.isupper():
+        city = _NICKNAMES.get(text.replace(".", ""), city)
     if wants_state and city.lower() in CITY_STATES:
         state = CITY_STATES[city.lower()]
         return f"{city}, {state if short else STATE_NAMES.get(state, state)}"

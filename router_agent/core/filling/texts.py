@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
-from router_agent.core.filling.formats import wants_day, wants_moment, wants_time, write
+from router_agent.core.filling.formats import is_span, wants_day, wants_moment, wants_time, write
 from router_agent.core.filling.known import known_words, shown_words
 from router_agent.core.filling.meanings import (
     CODE,
@@ -84,11 +84,27 @@ def _moments(
             score = weighed(score, moment.start, moment.end, reading)
         if wants_day(parameter) and moment.date is None:
             score -= 0.1  # "this Saturday, 2023-09-30": the one that is whole
+        later = _until(moment, intent) if is_span(parameter) else None
+        if later is not None:
+            text = f"{write(moment, parameter, said)} to {write(later, parameter, said)}"
+            yield Candidate(text, 0.9, moment.start, later.end, "span of days")
+            continue
         # one moment may hold the day of one parameter and the time of another
         parted = moment.has_day and moment.time is not None
         yield Candidate(
             write(moment, parameter, said), min(1.0, score), moment.start, moment.end, "moment", shares=parted
         )
+
+
+def _until(moment: Moment, intent: Intent) -> Moment | None:
+    """Return the day that ends what a day begins: "from May 2 to May 9"."""
+    following = (
+        one for one in intent.moments if one.date and _TO.fullmatch(intent.text, moment.end, one.start)
+    )
+    return next(following, None)
+
+
+_TO: Final = re.compile(r"\s*(?:to|until|till|and|through|-|–)\s*(?:the\s+)?", re.IGNORECASE)
 
 
 def _fits(moment: Moment, parameter: Parameter) -> bool:
@@ -104,7 +120,16 @@ def _edge(parameter: Parameter, intent: Intent, start: int) -> float:
         return 0.2 if opens else (-0.3 if closes else 0.0)
     if re.search(r"\b(?:to|until|till|and|through|by|ending|before|-)\s+(?:the\s+|on\s+)?$", before):
         return 0.2 if closes else (-0.2 if opens else 0.0)
+    if parameter.named("departure", "outbound", "return", "inbound"):
+        back = _BACK.search(intent.text, max(0, start - 40), start)
+        away = _AWAY.search(intent.text, max(0, start - 40), start)
+        if back or away:
+            return 0.2 if bool(back) == parameter.named("return", "inbound") else -0.3
     return 0.1 if opens else 0.0
+
+
+_BACK: Final = re.compile(r"\b(?:return\w*|back)\b[^.,;]*\Z", re.IGNORECASE)
+_AWAY: Final = re.compile(r"\b(?:depart\w*|leav\w+|outbound)\b[^.,;]*\Z", re.IGNORECASE)
 
 
 def _currencies(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:

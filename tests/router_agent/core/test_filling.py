@@ -354,3 +354,38 @@ def test_a_list_goes_on_over_what_was_pointed_at() -> None:
     assert fill(Intent.of(said), people, pointing(said, ("Ada", 0.9))).arguments == {
         "people": ["Ada", "Bo", "Cleo"]
     }
+
+
+def test_what_is_said_to_be_something_is_that_parameters_value() -> None:
+    said = "a shelf with Elm as the wood, by Ada Quill"
+
+    assert filled(said, {"builder": STRING, "wood": STRING}) == {"builder": "Ada Quill", "wood": "Elm"}
+
+
+def test_two_days_are_one_value_where_the_description_shows_two() -> None:
+    when = text("The days, as 'YYYY-MM-DD to YYYY-MM-DD'")
+
+    assert filled("fairs from May 2 to May 9, 2027", {"date_range": when}) == {
+        "date_range": "2027-05-02 to 2027-05-09"
+    }
+
+
+def test_a_way_back_has_the_day_that_is_said_for_it() -> None:
+    days = {"return_date": text("YYYY-MM-DD"), "departure_date": text("YYYY-MM-DD")}
+
+    assert filled("leaving on May 2, 2027 and back on the 9th of May", days) == {
+        "departure_date": "2027-05-02",
+        "return_date": "2027-05-09",
+    }
+
+
+def test_a_town_by_its_capitals_is_written_out_with_its_state() -> None:
+    assert filled("rain in LA", {"city": text("As 'City, State', such as 'Reno, NV'")}) == {
+        "city": "Los Angeles, CA"
+    }
+
+
+def test_one_example_is_enough_to_show_a_value() -> None:
+    assert filled("an old pottery show", {"craft": text("The craft e.g., pottery.")}, required=[]) == {
+        "craft": "pottery"
+    }
