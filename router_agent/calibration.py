@@ -11,6 +11,7 @@ from router_agent.cases import Case, Expected
 from router_agent.core import (
     BY_READING,
     BY_WORDS,
+    OF_VALUES,
     SHRINK,
     Call,
     Catalogue,
@@ -99,7 +100,7 @@ def _fitted(seen: Sequence[_Seen], *, reads: bool) -> Gate:
     passing = sorted(is_wanted.of(features) for features, hit in wanted if hit)
     floor = passing[math.floor((1 - KEPT) * len(passing))] if passing else 0.5
     worded = fit(wanted, BY_WORDS) if reads else None
-    return Gate(is_wanted, fit(right, names), round(floor, 4), worded, choice)
+    return Gate(is_wanted, fit(right, [*names, *OF_VALUES]), round(floor, 4), worded, choice)
 
 
 def _seen(

@@ -3,7 +3,7 @@
 from router_agent.core.encoder import Encoder
 from router_agent.core.filling import Evidence, Filled, fill
 from router_agent.core.fitting import SHRINK, calibration_error, fit, fit_choice
-from router_agent.core.gate import BY_READING, BY_WORDS, Gate, Logistic
+from router_agent.core.gate import BY_READING, BY_WORDS, OF_VALUES, Gate, Logistic
 from router_agent.core.intents import LONGEST_INTENT, Answer, Intent
 from router_agent.core.planning import Monolithic, Plan, Strategy
 from router_agent.core.router import DEFAULT_POLICY, EVERY_CALL, Policy, Router
@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_POLICY",
     "EVERY_CALL",
     "LONGEST_INTENT",
+    "OF_VALUES",
     "SHRINK",
     "Alternative",
     "Answer",

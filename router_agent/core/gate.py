@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from types import MappingProxyType
 from typing import Any, Final
 
 from router_agent.core.conforming import conforms
 from router_agent.core.filling import Filled
-from router_agent.core.intents import Intent
+from router_agent.core.intents import Intent, Look
 from router_agent.core.language.words import STOP_WORDS, sense, stems_of
 from router_agent.core.selector import Selected, profile_of
 from router_agent.models.reading import Reading
@@ -28,19 +29,22 @@ RISING: Final = (
     "weakest",
     "filled",
     "heard",
+    "pointed",
     "valid",
 )
 """More of these never makes a call less credible: a fit that said so would be an accident of its data."""
-FALLING: Final = ("missing", "unspoken", "unused", "left", "doubt", "arguments")
+FALLING: Final = ("missing", "unspoken", "unused", "left", "doubt", "guessed", "arguments")
 FEATURES: Final = (*RISING, *FALLING)
+OF_VALUES: Final = ("pointed", "guessed")
+"""What tells of a call's values alone: it is right or wrong by these as well, but not more or less wanted."""
 BY_WORDS: Final = tuple(
     name
     for name in FEATURES
-    if name not in {"cosine", "cosine_margin", "relevance", "heard", "left", "doubt"}
+    if name not in {"cosine", "cosine_margin", "relevance", "heard", "left", "doubt", *OF_VALUES}
 )
 """What a gate without an encoder judges by."""
 BY_READING: Final = tuple(
-    name for name in FEATURES if name not in {"relevance", "margin", "cosine_margin", "arguments"}
+    name for name in FEATURES if name not in {"relevance", "margin", "cosine_margin", "arguments", *OF_VALUES}
 )
 """
 What one with an encoder judges by: not by relevance, which knows best what training showed, nor by how
@@ -62,6 +66,9 @@ CHOICE: Final[Mapping[str, float]] = MappingProxyType(
     {"said": 1.0, "cosine": 2.2, "relevance": 0.6, "missing": -0.45, "unspoken": -0.25}
 )
 """How they are told apart by a gate that was not fitted to it."""
+
+UNPOINTED: Final = 0.5
+"""How well a reading and a call agree on values where none was taken from the intent."""
 
 
 def features_of(
@@ -92,12 +99,14 @@ def features_of(
         "weakest": filled.weakest,
         "filled": 1.0 - len(filled.missing) / len(required) if required else 1.0,
         "heard": heard.required,
+        "pointed": heard.pointed,
         "valid": 0.0 if conforms(filled.arguments, one.tool.schema) is False else 1.0,
         "missing": min(1.0, len(filled.missing) / 3),
         "unspoken": _unspoken(intent, one, filled),
         "unused": _unused(intent, filled),
         "left": heard.left,
         "doubt": heard.doubt,
+        "guessed": float(any(item.rule.startswith(Look.PHRASE) for item in filled.evidence)),
         "arguments": min(1.0, len(filled.evidence) / 8),
     }
 
@@ -112,6 +121,8 @@ class _Heard:
     """The greatest that one was said which got no value."""
     doubt: float = 0.0
     """The greatest that one was not said which got a value from the intent."""
+    pointed: float = 0.0
+    """On average, that just those words were said from which a value was taken."""
 
     @classmethod
     def of(cls, one: Selected, filled: Filled, reading: Reading | None) -> _Heard:
@@ -119,10 +130,17 @@ class _Heard:
             return cls()
         given = {item.path: item.start >= 0 for item in filled.evidence}
         pairs = list(zip(one.tool.parameters, reading.slots, strict=False))
+        places = {(item.path, item.start, item.end) for item in filled.evidence if item.start >= 0}
+        shares = [
+            sum(span.probability for span in slot.spans if (parameter.path, span.start, span.end) in places)
+            for parameter, slot in pairs
+            if given.get(parameter.path)
+        ]
         return cls(
             min((1 - slot.absent for parameter, slot in pairs if parameter.required), default=0.7),
             max((1 - slot.absent for parameter, slot in pairs if parameter.path not in given), default=0.0),
             max((slot.absent for parameter, slot in pairs if given.get(parameter.path)), default=0.0),
+            fmean(shares) if shares else UNPOINTED,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +132,35 @@ def test_a_reading_says_what_was_left_and_what_is_doubtful() -> None:
     assert features(heard)["heard"] > 0.8
     assert features(unheard)["heard"] < 0.2
     assert features(unheard)["doubt"] > features(heard)["doubt"]
+
+
+def test_a_call_is_trusted_more_where_the_reading_points_at_just_its_words() -> None:
+    intent = Intent.of("what is the weather in Oslo")
+    at = intent.text.index("Oslo")
+    city = tool("weather", "The weather", {"city": {"type": "string", "description": "City"}}, ["city"])
+    (one,) = select(intent, Catalogue.of([city]))
+    filled = fill(intent, city)
+
+    def pointed(*spans: SpanReading) -> float:
+        reading = Reading(0.5, (SlotReading(0.1, spans, (1.0, 0.0, 0.0), ()),))
+        return features_of(intent, [one], 0, filled, reading)["pointed"]
+
+    assert pointed(SpanReading(at, at + 4, 0.8)) == pytest.approx(0.8)
+    assert pointed(SpanReading(at - 3, at + 4, 0.8)) == 0.0
+    assert pointed() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "is_a_guess"),
+    [("take a note about the broken gate", True), ('take a note about "the broken gate"', False)],
+)
+def test_a_value_that_only_its_place_speaks_for_is_a_guess(said: str, is_a_guess: bool) -> None:
+    intent = Intent.of(said)
+    text = {"type": "string", "description": "What the note is about"}
+    note = tool("take_note", "Take a note", {"topic": text}, ["topic"])
+    (one,) = select(intent, Catalogue.of([note]))
+
+    assert features_of(intent, [one], 0, fill(intent, note), None)["guessed"] == is_a_guess
 
 
 @given(
