@@ -91,7 +91,7 @@ class Parameter:
 
     def named(self, *words: str) -> bool:
         """Whether one of these is a word of its name."""
-        return any(word in self._name_parts for word in words)
+        return not self._name_parts.isdisjoint(words)
 
     @cached_property
     def _name_parts(self) -> frozenset[str]:

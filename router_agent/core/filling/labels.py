@@ -47,6 +47,10 @@ class Labels:
         for name in names.values():
             for size in range(1, len(name) + 1):
                 ends[name[-size:]] = ends.get(name[-size:], 0) + 1
+        self._places: dict[str, list[int]] = {}
+        for place, stems in enumerate(intent.stems):
+            for each in stems:
+                self._places.setdefault(each, []).append(place)
         self._at: dict[int, dict[tuple[str, ...], tuple[float, bool]]] = {}
         self._ahead: dict[int, _Path] = {}
         for path, name in names.items():
@@ -131,12 +135,19 @@ class Labels:
     def _before(self, label: tuple[str, ...]) -> Iterator[int]:
         """Find the words that are said to be what a label says: "use elm as the material"."""
         intent = self._intent
-        for at, word in enumerate(intent.words):
-            if at and word.lower == "as":
-                after = at + 1 + (at + 1 < len(intent.words) and intent.words[at + 1].lower in _ARTICLES)
-                run = intent.stems[after : after + len(label)]
-                if len(run) == len(label) and all(one in has for one, has in zip(label, run, strict=True)):
-                    yield at - 1
+        for at in self._found(label):
+            before = at - 1 - (at > 1 and intent.words[at - 1].lower in _ARTICLES)
+            if before > 0 and intent.words[before].lower == "as":
+                yield before - 1
+
+    def _found(self, label: tuple[str, ...]) -> Iterator[int]:
+        """Find the words from which on the intent has a label."""
+        stems = self._intent.stems
+        for at in self._places.get(label[0], ()):
+            if at + len(label) <= len(stems) and all(
+                label[number] in stems[at + number] for number in range(1, len(label))
+            ):
+                yield at
 
     def _behind(self, label: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
         """
@@ -145,10 +156,10 @@ class Labels:
         "The name of a town" names no town; "the name is otter" and "name: otter" do name one.
         """
         intent = self._intent
-        for at in range(len(intent.words) - len(label)):
-            if not all(one in intent.stems[at + number] for number, one in enumerate(label)):
-                continue
+        for at in self._found(label):
             last = at + len(label) - 1
+            if last + 1 == len(intent.words):
+                return
             place, plain = last + 1, label[-1] == "by"
             if _ASSIGNED.fullmatch(intent.text, intent.words[last].end, intent.words[place].start):
                 yield place, True

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from router_agent.core.intents import Look
@@ -112,8 +113,10 @@ VOCABULARIES: Final[tuple[tuple[frozenset[str], frozenset[str]], ...]] = (
 
 def vocabulary_of(parameter: Parameter) -> frozenset[str]:
     """Return the words that a parameter's values come from; empty where that is not known."""
-    words: frozenset[str] = frozenset()
-    for names, members in VOCABULARIES:
-        if parameter.named(*names, *(f"{name}s" for name in names)):
-            words |= members
-    return words
+    return _vocabulary(parameter.name)
+
+
+@lru_cache(maxsize=4_096)
+def _vocabulary(name: str) -> frozenset[str]:
+    parts = {one for part in parts_of(name) for one in (part, part.removesuffix("s"))}
+    return frozenset().union(*(members for names, members in VOCABULARIES if not names.isdisjoint(parts)))

@@ -19,10 +19,6 @@ FARTHEST: Final = 8
 """Words beyond which a name says nothing of a value."""
 
 
-def _begins(name: str, stems: frozenset[str]) -> bool:
-    return any(len(one) > len(name) and one.startswith(name) for one in stems)
-
-
 class Cues:
     """Which words of the intent speak of which parameter of one tool."""
 
@@ -102,20 +98,23 @@ class Cues:
         }
         meanings = {sense(one): 0.7 * weight for one, weight in names.items() if one not in _DULL}
         told = {one: 0.4 for one in parameter.about if one not in names and one not in _DULL and len(one) > 2}
+        weights: dict[str, float] = {}
+
+        def weight_of(stem: str) -> float:
+            weight = weights.get(stem)
+            if weight is None:
+                weight = max(names.get(stem, 0.0), meanings.get(sense(stem), 0.0), told.get(stem, 0.0))
+                for name, least in names.items():  # "bedrooms" speak of the number of beds
+                    if 0.6 * least > weight and 2 < len(name) < len(stem) and stem.startswith(name):
+                        weight = 0.6 * least
+                weights[stem] = weight
+            return weight
+
         out: dict[int, float] = {}
         for place, stems in enumerate(self._intent.stems):
             if self._intent.words[place].lower in STOP_WORDS:
                 continue
-            weight = max(
-                max((names.get(one, 0.0) for one in stems), default=0.0),
-                max((meanings.get(sense(one), 0.0) for one in stems), default=0.0),
-                max((told.get(one, 0.0) for one in stems), default=0.0),
-                # "bedrooms" speak of the number of beds
-                max(
-                    (0.6 * w for name, w in names.items() if len(name) > 2 and _begins(name, stems)),
-                    default=0.0,
-                ),
-            )
+            weight = max(map(weight_of, stems))
             if weight:
                 out[place] = weight
         return out

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from router_agent.core.filling.places import is_town
@@ -63,6 +65,7 @@ _NICKNAMES: Final = {
     "LV": "Las Vegas",
 }
 """Towns by their capitals, where a town with its state is wanted: LA is no Louisiana then."""
+_STATE_CODE: Final = re.compile(r", [A-Z]{2}\b")
 _STREET_LAYOUT: Final = re.compile(r"['\"]Street(?: Address)?((?:, ?[A-Z][a-z]+(?: \(\w+\))?)+)['\"]")
 
 
@@ -123,28 +126,48 @@ def _currency(text: str, parameter: Parameter) -> str:
     return text if spelled and not parameter.says("code", "iso") else code
 
 
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How a parameter shows places."""
+
+    parts: int
+    """Of an address, divided by commas; 0 where it shows none."""
+    short: bool
+    """Whether states have two letters."""
+    state: bool
+    country: bool
+
+
+@lru_cache(maxsize=4_096)
+def _style(description: str, examples: tuple[str, ...]) -> _Style:
+    street = _STREET_LAYOUT.search(description)
+    return _Style(
+        1 + street.group(1).count(",") if street else 0,
+        bool(_SHORT_STATE.search(description)),
+        bool(_CITY_STATE.search(description)) or any(_STATE_CODE.search(one) for one in examples),
+        bool(_CITY_COUNTRY.search(description)),
+    )
+
+
 def _place(text: str, parameter: Parameter) -> str:
     """Write a town with what it lies in, if the description or an example does; as it was said otherwise."""
-    layout = _STREET_LAYOUT.search(parameter.description) if text[:1].isdigit() else None
-    if layout:
-        return ",".join(text.split(",")[: 1 + layout.group(1).count(",")])
+    style = _style(parameter.description, parameter.examples)
+    if style.parts and text[:1].isdigit():
+        return ",".join(text.split(",")[: style.parts])
     city, _, rest = (part.strip() for part in text.partition(","))
-    short = bool(_SHORT_STATE.search(parameter.description))
     if rest:
-        return f"{city}, {STATES[rest.lower()]}" if short and rest.lower() in STATES else text
-    for state, code in STATES.items():
-        town = city.lower().removesuffix(f" {state}")
-        if town != city.lower() and town in CITY_STATES:
-            return f"{city[: len(town)]}, {code if short else STATE_NAMES[code]}"
-    wants_state = _CITY_STATE.search(parameter.description) or any(
-        re.search(r", [A-Z]{2}\b", one) for one in parameter.examples
-    )
-    if wants_state and text.isupper():
+        return f"{city}, {STATES[rest.lower()]}" if style.short and rest.lower() in STATES else text
+    words = city.split()
+    for at in range(len(words) - 1, 0, -1):
+        town, state = " ".join(words[:at]), " ".join(words[at:]).lower()
+        if state in STATES and town.lower() in CITY_STATES:
+            return f"{town}, {STATES[state] if style.short else STATE_NAMES[STATES[state]]}"
+    if style.state and text.isupper():
         city = _NICKNAMES.get(text.replace(".", ""), city)
-    if wants_state and city.lower() in CITY_STATES:
-        state = CITY_STATES[city.lower()]
-        return f"{city}, {state if short else STATE_NAMES.get(state, state)}"
-    if _CITY_COUNTRY.search(parameter.description) and city.lower() in CITY_COUNTRIES:
+    if style.state and city.lower() in CITY_STATES:
+        code = CITY_STATES[city.lower()]
+        return f"{city}, {code if style.short else STATE_NAMES.get(code, code)}"
+    if style.country and city.lower() in CITY_COUNTRIES:
         return f"{city}, {CITY_COUNTRIES[city.lower()]}"
     return text
 
