@@ -13,6 +13,7 @@ from router_agent.core.filling.nearness import Cues
 from router_agent.core.filling.notations import notate
 from router_agent.core.intents import Intent
 from router_agent.core.language.stems import stem
+from router_agent.core.language.tables import CURRENCIES
 from router_agent.core.language.words import STOP_WORDS
 from router_agent.core.parameters import Parameter
 
@@ -85,3 +86,27 @@ def shown_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
                 continue  # a part of a name is not what was shown
             near = cues.near(parameter, start, end)
             yield Candidate(value, 0.66 + sure + 0.2 * near, start, end, "shown", shares=True)
+
+
+def currencies(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
+    """Offer the currencies that the intent names, from one to the other."""
+    low = intent.text.lower()
+    for name in sorted(CURRENCIES, key=len, reverse=True):
+        for hit in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", low):
+            before = low[max(0, hit.start() - 8) : hit.start()]
+            score = 0.6 + 0.2 * cues.near(parameter, hit.start(), hit.end()) + 0.01 * len(name)
+            source = parameter.named("from", "base", "source", "original")
+            target = parameter.named("to", "target", "destination", "into")
+            if re.search(r"\b(?:to|into|in)\s+(?:the\s+)?$", before):
+                score += 0.15 if target else (-0.3 if source else 0.0)
+            elif source:
+                score += 0.1
+            elif target:
+                score -= 0.15
+            yield Candidate(
+                notate(intent.text[hit.start() : hit.end()], parameter),
+                score,
+                hit.start(),
+                hit.end(),
+                "currency",
+            )
