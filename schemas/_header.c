@@ -77,8 +77,10 @@ past_escape(Text at)
 {
     int unit;
 
-    if (*++at != 'u')
-        return *at && strchr("\"\\/bfnrt", *at) ? at + 1 : NULL;
+    switch (*++at) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+        return at + 1;
+    }
     unit = unit_of(at);
     if (unit < 0xD800 || unit >= 0xE000)
         return unit < 0 ? NULL : at + 5;
@@ -88,30 +90,40 @@ past_escape(Text at)
     return unit >= 0xDC00 && unit < 0xE000 ? at + 11 : NULL;
 }
 
+static inline int
+is_run(unsigned char byte)
+{
+    return byte >= ' ' && byte != '"' && byte != '\\';
+}
+
 /* From behind a string's first quote to behind its last; `*seen` gathers its bytes. */
 static Text
 past_string(Text at, Text end, uint64_t *seen)
 {
-    uint64_t word;
+    uint64_t bits = 0, word;
 
     for (;;) {
-        while (end - at >= WORD) {
+        Text wide = at + 2 * WORD; /* short ones are quicker byte by byte */
+
+        while (at < wide && is_run(*at))
+            bits |= *at++;
+        for (; at >= wide && end - at >= WORD; at += WORD, bits |= word) {
             memcpy(&word, at, WORD);
             if (has_mark(word))
                 break;
-            *seen |= word;
-            at += WORD;
         }
-        while (*at >= ' ' && *at != '"' && *at != '\\')
-            *seen |= *at++;
-        if (*at == '"')
+        while (is_run(*at))
+            bits |= *at++;
+        if (*at == '"') {
+            *seen |= bits;
             return at + 1;
+        }
         if (*at != '\\' || (at = past_escape(at)) == NULL)
             return NULL;
     }
 }
 
-static Text
+static inline Text
 past_digits(Text at)
 {
     if (!is_digit(*at))
@@ -121,7 +133,7 @@ past_digits(Text at)
     return at;
 }
 
-static Text
+static inline Text
 past_number(Text at)
 {
     if (*at == '-')
@@ -130,6 +142,8 @@ past_number(Text at)
         at++;
     else if ((at = past_digits(at)) == NULL)
         return NULL;
+    if (*at == ',') /* nearly always */
+        return at;
     if (*at == '.' && (at = past_digits(at + 1)) == NULL)
         return NULL;
     if (*at == 'e' || *at == 'E') {
@@ -151,10 +165,9 @@ past_word(Text at, Text end, const char *word, Py_ssize_t size)
 static Text
 past_object(Text at, Text end, uint64_t *seen)
 {
-    unsigned char closing[MOST_LEVELS];
+    unsigned char outer[MOST_LEVELS], closing = '}';
     Py_ssize_t level = 0;
 
-    closing[0] = '}';
     at = past_space(at + 1);
     if (*at == '}')
         return at + 1;
@@ -162,10 +175,10 @@ key:
     if (*at != '"' || (at = past_string(at + 1, end, seen)) == NULL)
         return NULL;
     at = past_space(at);
-    if (*at++ != ':')
+    if (*at != ':')
         return NULL;
+    at = past_space(at + 1);
 value:
-    at = past_space(at);
     switch (*at) {
     case '"':
         at = past_string(at + 1, end, seen);
@@ -173,11 +186,12 @@ value:
     case '{': case '[':
         if (++level == MOST_LEVELS)
             return NULL;
-        closing[level] = *at + 2; /* as ASCII has it, of both */
+        outer[level] = closing;
+        closing = *at + 2; /* as ASCII has it, of both */
         at = past_space(at + 1);
-        if (*at == closing[level])
+        if (*at == closing)
             break; /* which is an end, and seen to below */
-        if (closing[level] == '}')
+        if (closing == '}')
             goto key;
         goto value;
     case 't':
@@ -198,14 +212,15 @@ value:
         at = past_space(at);
         if (*at == ',') {
             at = past_space(at + 1);
-            if (closing[level] == '}')
+            if (closing == '}')
                 goto key;
             goto value;
         }
-        if (*at++ != closing[level])
+        if (*at++ != closing)
             return NULL;
-        if (level-- == 0)
+        if (level == 0)
             return at;
+        closing = outer[level--];
     }
 }
 
