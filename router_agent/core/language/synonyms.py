@@ -101,6 +101,9 @@ max maximum highest most largest top
 min minimum lowest least smallest
 latest recent newest last current now
 near nearby close around nearest
+child children kid
+transit transport transportation
+cheap inexpensive affordable
 """.strip().splitlines()
 
 

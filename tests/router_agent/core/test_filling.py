@@ -389,3 +389,9 @@ def test_one_example_is_enough_to_show_a_value() -> None:
     assert filled("an old pottery show", {"craft": text("The craft e.g., pottery.")}, required=[]) == {
         "craft": "pottery"
     }
+
+
+def test_children_are_kids_to_a_boolean() -> None:
+    park = {"good_for_kids": {"type": "boolean"}}
+
+    assert filled("a park that is good for children", park) == {"good_for_kids": True}
