@@ -30,12 +30,13 @@ RISING: Final = (
     "filled",
     "heard",
     "pointed",
+    "together",
     "valid",
 )
 """More of these never makes a call less credible: a fit that said so would be an accident of its data."""
 FALLING: Final = ("missing", "unspoken", "unused", "left", "doubt", "guessed", "arguments")
 FEATURES: Final = (*RISING, *FALLING)
-OF_VALUES: Final = ("pointed", "guessed")
+OF_VALUES: Final = ("pointed", "together", "guessed")
 """What tells of a call's values alone: it is right or wrong by these as well, but not more or less wanted."""
 BY_WORDS: Final = tuple(
     name
@@ -100,6 +101,7 @@ def features_of(
         "filled": 1.0 - len(filled.missing) / len(required) if required else 1.0,
         "heard": heard.required,
         "pointed": heard.pointed,
+        "together": math.prod(item.probability for item in filled.evidence),
         "valid": 0.0 if conforms(filled.arguments, one.tool.schema) is False else 1.0,
         "missing": min(1.0, len(filled.missing) / 3),
         "unspoken": _unspoken(intent, one, filled),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_agent.core import Catalogue, Gate, Logistic, Router, select
+from router_agent.core import Catalogue, Evidence, Filled, Gate, Logistic, Router, select
 from router_agent.core.filling import fill
 from router_agent.core.filling.weighing import weighed
 from router_agent.core.gate import features_of
@@ -161,6 +161,17 @@ def test_a_value_that_only_its_place_speaks_for_is_a_guess(said: str, is_a_guess
     (one,) = select(intent, Catalogue.of([note]))
 
     assert features_of(intent, [one], 0, fill(intent, note), None)["guessed"] == is_a_guess
+
+
+def test_of_two_calls_with_values_alike_the_one_with_more_of_them_is_surer_to_have_a_wrong_one() -> None:
+    intent = Intent.of("what is the weather in Oslo")
+    (one,) = select(intent, Catalogue.of([WEATHER]))
+
+    def together(count: int) -> float:
+        evidence = tuple(Evidence((str(number),), 0, 4, "number", 0.8) for number in range(count))
+        return features_of(intent, [one], 0, Filled({}, evidence, ()), None)["together"]
+
+    assert [together(count) for count in range(3)] == pytest.approx([1.0, 0.8, 0.64])
 
 
 @given(
