@@ -34,9 +34,9 @@ RISING: Final = (
     "valid",
 )
 """More of these never makes a call less credible: a fit that said so would be an accident of its data."""
-FALLING: Final = ("missing", "unspoken", "unused", "left", "doubt", "guessed", "arguments")
+FALLING: Final = ("missing", "unspoken", "unused", "left", "doubt", "guessed", "open", "arguments")
 FEATURES: Final = (*RISING, *FALLING)
-OF_VALUES: Final = ("pointed", "together", "guessed")
+OF_VALUES: Final = ("pointed", "together", "guessed", "open")
 """What tells of a call's values alone: it is right or wrong by these as well, but not more or less wanted."""
 BY_WORDS: Final = tuple(
     name
@@ -109,6 +109,7 @@ def features_of(
         "left": heard.left,
         "doubt": heard.doubt,
         "guessed": float(any(item.rule.startswith(Look.PHRASE) for item in filled.evidence)),
+        "open": _open(one, filled),
         "arguments": min(1.0, len(filled.evidence) / 8),
     }
 
@@ -152,6 +153,13 @@ def _unused(intent: Intent, filled: Filled) -> float:
     values += [(one.start, one.end) for one in (*intent.marked, *intent.names)]
     taken = [(one.start, one.end) for one in filled.evidence if one.start >= 0]
     left = [all(to <= start or at >= end for start, end in taken) for at, to in values]
+    return sum(left) / len(left) if left else 0.0
+
+
+def _open(one: Selected, filled: Filled) -> float:
+    """The share of a tool's parameters that may be left out and were: one of them may be implied."""
+    given = {item.path for item in filled.evidence}
+    left = [parameter.path not in given and not parameter.required for parameter in one.tool.parameters]
     return sum(left) / len(left) if left else 0.0
 
 

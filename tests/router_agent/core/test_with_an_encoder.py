@@ -174,6 +174,20 @@ def test_of_two_calls_with_values_alike_the_one_with_more_of_them_is_surer_to_ha
     assert [together(count) for count in range(3)] == pytest.approx([1.0, 0.8, 0.64])
 
 
+def test_a_parameter_that_may_be_left_out_and_was_is_open() -> None:
+    intent = Intent.of("what is the weather in Oslo")
+    text = {"type": "string"}
+    weather = tool("weather", "The weather", {"city": text, "unit": text, "days": text}, ["city", "unit"])
+    (one,) = select(intent, Catalogue.of([weather]))
+    said = Evidence(("city",), 23, 27, "name", 0.9)
+
+    def features(*evidence: Evidence) -> float:
+        return features_of(intent, [one], 0, Filled({}, evidence, ()), None)["open"]
+
+    assert features(said) == pytest.approx(1 / 3)  # the unit is missing, which is something else
+    assert features(said, Evidence(("days",), -1, -1, "default", 0.6)) == 0.0
+
+
 @given(
     guess=st.floats(0, 1),
     spans=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.floats(0, 1)), max_size=3),
