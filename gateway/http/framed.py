@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -14,6 +15,8 @@ from gateway.transport import Deflater, FramedConnection
 from schemas import CLOSE_REASONS, CloseCode
 
 log = structlog.get_logger("gateway.websocket")
+
+_Send = Callable[[bytes, Sequence[bytes]], None]
 
 
 class FramedOutbox:
@@ -28,39 +31,37 @@ class FramedOutbox:
         self._connection: FramedConnection | None = None
         self._code: CloseCode | None = None
         """Why it is to be closed, if that was decided before it was attached."""
-        self._before: bytes = b""
+        before: list[bytes] = []
+        self._before: Sequence[bytes] = before
         """Its welcome, and what comes between that and being attached."""
-        self.send: Callable[[bytes, Sequence[bytes]], None] = self._keep
+        # No method of this object's own: it would know itself, and only the collector would part that.
+        self.send = self._packed(lambda frames, _: before.append(frames))
         """As `gateway.core.Outbox` has it: the connection's own `write`, if nothing lies between."""
+
+    def _packed(self, send: _Send) -> _Send:
+        """What compresses on its way to `send`, if that was agreed on."""
+        return send if self._deflater is None else partial(_send_deflated, self._deflater, send)
 
     def attached(self, connection: FramedConnection) -> None:
         """From here on there is a connection to write to."""
         self._connection = connection
-        self.send = connection.write if self._deflater is None else self._send_deflated
-        before, self._before = self._before, b""
+        self.send = self._packed(connection.write)
+        before, self._before = self._before, ()
         if before:
-            connection.write(before)
+            connection.write(b"".join(before))
         if self._code is not None:
             self.close(self._code)
 
     @property
     def waiting_bytes(self) -> int:
         connection = self._connection
-        return len(self._before) if connection is None else connection.waiting_bytes
-
-    def _keep(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
-        self._before += frames if self._deflater is None else self._deflater.frames(envelopes)
-
-    def _send_deflated(self, _: bytes, envelopes: Sequence[bytes]) -> None:
-        assert self._connection is not None
-        assert self._deflater is not None
-        self._connection.write(self._deflater.frames(envelopes))
+        return sum(map(len, self._before)) if connection is None else connection.waiting_bytes
 
     def send_long(self, head: bytes, envelopes: Sequence[bytes]) -> None:
         if self._deflater is not None:
             self.send(head, envelopes)
         elif self._connection is None:
-            self._before += head + envelopes[0]
+            self.send(head + envelopes[0], envelopes)
         else:
             self._connection.write_long(head, envelopes[0])
 
@@ -80,6 +81,10 @@ class FramedOutbox:
         now = self._monotonic()
         since = self._connection.waiting_since(now)
         return since is not None and now - since > self._max_seconds
+
+
+def _send_deflated(deflater: Deflater, send: _Send, _: bytes, envelopes: Sequence[bytes]) -> None:
+    send(deflater.frames(envelopes), envelopes)
 
 
 class Door(Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from functools import partial
 
 import pytest
 
 from gateway.fanout import Fanout
 from gateway.http.framed import FramedOutbox
-from gateway.transport import frame_head
+from gateway.transport import Deflater, frame_head
 from schemas import CLOSE_REASONS, CloseCode
 from tests.gateway.seats import seat
 from tests.gateway.transport.wire import CLOSE, TEXT, Wire
@@ -57,6 +59,27 @@ async def test_a_member_that_was_closed_before_the_connection_is_there_is_told(m
 
     assert wire.sent == [(TEXT, b"welcome"), closing(CloseCode.REVOKED)]
     wire.lose()
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+@pytest.mark.parametrize("deflater", [None, Deflater()])
+async def test_an_outbox_that_is_let_go_leaves_nothing_for_the_collector(
+    deflater: Deflater | None,
+    is_attached: bool,  # a parameter
+) -> None:
+    monotonic, wire = Monotonic(), Wire()
+    gone = weakref.ref(monotonic)
+    outbox = FramedOutbox(max_seconds=1.0, monotonic=monotonic, deflater=deflater)
+    send(outbox, b"welcome")
+    if is_attached:
+        outbox.attached(wire.connection)
+        send(outbox, b"1")
+    gc.disable()
+    try:
+        del outbox, monotonic
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_one_is_behind_when_nothing_has_left_for_too_long(monotonic: Monotonic) -> None:
