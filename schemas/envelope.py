@@ -2,8 +2,8 @@
 The wire unit (MCPx 3, Message Envelope), its header read and its payload left alone.
 
 A gateway needs the header only, and relays the bytes that it received. So
-`Envelope.parse` decodes seven fields and keeps `payload` as the bytes that
-stood there; `payload_of` is for participants, who must look inside (4.3).
+`Envelope.parse` decodes seven fields and leaves `payload` where it stands;
+`payload_of` is for participants, who must look inside (4.3).
 """
 
 from __future__ import annotations
@@ -373,7 +373,10 @@ def payload_of(envelope: Envelope) -> JsonObject:
     Raises:
         PayloadError: two readers would read it differently.
     """
-    value = parse_strictly(envelope.raw_payload)
+    try:
+        value = parse_strictly(envelope.raw_payload)
+    except RecursionError:  # it was found when the envelope was parsed, with more room left
+        raise PayloadError("it is nested too deep") from None
     if not is_object(value):
         raise PayloadError("the payload is no object")
     return value

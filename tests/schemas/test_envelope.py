@@ -267,6 +267,26 @@ _JSON = st.recursive(
 )
 
 
+def test_a_payload_nested_deep_is_refused_wherever_it_is_looked_at() -> None:
+    def further_in(frames: int, envelope: Envelope) -> None:
+        if frames:
+            further_in(frames - 1, envelope)
+        else:
+            payload_of(envelope)
+
+    for levels in range(600, 1000):
+        try:
+            envelope = Envelope.parse(
+                wire(payload=orjson.Fragment(b'{"a":' + b"[" * levels + b"]" * levels + b"}"))
+            )
+        except InvalidJson:
+            break
+        with pytest.raises(PayloadError):
+            further_in(9, envelope)
+    else:
+        raise AssertionError("none was too deep to be parsed")
+
+
 @given(
     st.binary(max_size=200)
     | st.builds(lambda a, b: wire()[:a] + b + wire()[a:], st.integers(0, 90), st.binary(max_size=4))
