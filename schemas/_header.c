@@ -103,11 +103,11 @@ past_string(Text at, Text end, uint64_t *seen)
     uint64_t bits = 0, word;
 
     for (;;) {
-        Text wide = at + 2 * WORD; /* short ones are quicker byte by byte */
+        int left = 2 * WORD; /* short ones are quicker byte by byte */
 
-        while (at < wide && is_run(*at))
+        for (; left > 0 && is_run(*at); left--)
             bits |= *at++;
-        for (; at >= wide && end - at >= WORD; at += WORD, bits |= word) {
+        for (; left == 0 && end - at >= WORD; at += WORD, bits |= word) {
             memcpy(&word, at, WORD);
             if (has_mark(word))
                 break;
@@ -515,6 +515,7 @@ reader_new(PyTypeObject *type, PyObject *args, PyObject *names)
     return (PyObject *)reader;
 }
 
+/* There is no `tp_clear`: what a Reader holds never changes, so a cycle through it is parted elsewhere. */
 static int
 reader_traverse(Reader *reader, visitproc visit, void *arg)
 {
