@@ -73,6 +73,9 @@ def authorize(member: Member, envelope: Envelope, wait_ms: int = 0) -> EnvelopeE
 def _refused(member: Member, error: EnvelopeError, monotonic: float) -> Refuse | Close:
     if member.streak is None:
         member.streak = RefusalStreak()
+    # A value from here on. Its frames would lead to the verdict and so back to it, and what was
+    # refused, a megabyte perhaps, would stay until the collector comes by.
+    error.__traceback__ = error.__context__ = None
     if member.streak.refused(monotonic):
         return Close(member, CloseCode.REFUSED_TOO_OFTEN)
     return Refuse(member, error)

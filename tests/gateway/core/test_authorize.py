@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.core import Bucket, Close, Member, Rate, Refuse, Verdict, judge, refusal
 from gateway.core.limits import REFUSED_STREAK_S
-from schemas import CapabilityViolation, CloseCode, Envelope, ErrorCode, RateLimited
+from schemas import CapabilityViolation, CloseCode, Envelope, EnvelopeError, ErrorCode, RateLimited
 from tests.gateway.seats import NOW, envelope, seat
 from tests.requirements import spec
 
@@ -188,6 +190,31 @@ def test_a_pause_or_an_accepted_envelope_ends_the_streak(relief: str) -> None:
 
 def test_an_envelope_over_the_limit_is_too_large() -> None:
     assert refused(seat("agent", "chat"), envelope("agent"), max_bytes=20) is ErrorCode.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"\xff",
+        b"x" * 5000,
+        envelope("agent", protocol="x"),
+        envelope("agent", to=[1]),
+        envelope("agent", "a::b"),
+        envelope("other"),
+    ],
+)
+def test_what_was_refused_is_let_go_at_once_and_not_left_to_the_collector(data: bytes) -> None:
+    def refusal_of(data: bytes) -> weakref.ref[EnvelopeError]:
+        outcome = verdict(seat("agent", "chat"), data)
+        assert isinstance(outcome, Refuse)
+        return weakref.ref(outcome.error)
+
+    gc.disable()
+    try:
+        assert refusal_of(data)() is None
+    finally:
+        gc.enable()
 
 
 @spec("mcpx refusals correlation", "mcpx envelope gateway carries ts", "mcpx refusals sentence")
