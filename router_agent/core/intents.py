@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -89,6 +89,15 @@ class Intent:
         return tuple(
             frozenset(stem(part) for part in (*parts_of(word.text), word.lower)) for word in self.words
         )
+
+    @cached_property
+    def places(self) -> Mapping[str, Sequence[int]]:
+        """From a stem to the numbers of the words that have it, in order."""
+        out: dict[str, list[int]] = {}
+        for place, stems in enumerate(self.stems):
+            for each in stems:
+                out.setdefault(each, []).append(place)
+        return out
 
     @cached_property
     def senses(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import contains
 from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
@@ -46,6 +47,8 @@ _NO_VALUE: Final = frozenset(
     "dontcare true false none null default all any now current etc other both unknown".split()  # noqa: SIM905 - a table of words
 )
 
+_DENIED: Final = frozenset("no not non without never except excluding avoid".split())  # noqa: SIM905 - a table of words
+
 
 @lru_cache(maxsize=4_096)
 def _shown(description: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -73,16 +76,14 @@ def shown_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
     for value, stems in shown:
         if len(stems) == 1 and cues.is_anothers(parameter, stems[0]):
             continue
-        for at in range(len(intent.words) - len(stems) + 1):
-            if not all(
-                one in has for one, has in zip(stems, intent.stems[at : at + len(stems)], strict=True)
-            ):
+        for at in intent.places.get(stems[0], ()):
+            has = intent.stems[at : at + len(stems)]
+            if len(has) < len(stems) or not all(map(contains, has, stems)):
+                continue
+            if at and intent.words[at - 1].lower in _DENIED:
                 continue
             start, end = intent.words[at].start, intent.words[at + len(stems) - 1].end
-            if any(
-                one.start <= start and end <= one.end and (one.start, one.end) != (start, end)
-                for one in intent.names
-            ):
+            if cues.is_in_name(start, end):
                 continue  # a part of a name is not what was shown
             near = cues.near(parameter, start, end)
             yield Candidate(value, 0.66 + sure + 0.2 * near, start, end, "shown", shares=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
@@ -26,8 +28,11 @@ HEAD: Final = 0.75
 _LINKS: Final = frozenset(
     {"is", "are", "was", "as", "be", "being", "equals", "named", "called", "titled", "by", "saying", "says"}
 )
+_PARTICIPLES: Final = ("ed", "en")
 _LOOSE: Final = frozenset({"of", "to", "the", "a", "an", "at", "equal", "set", "should", "will", "value"})
 _MOST_LINKS: Final = 3
+_MOST_LAST: Final = 4
+"""Words of a name's end that are looked for; a stranger's name may have sixty."""
 _STOPS: Final = re.compile(r"[.;!?]\s|[,()\n]")
 _ARTICLES: Final = frozenset({"the", "a", "an", "its", "my", "their"})
 _AND: Final = re.compile(r"(?:,\s*|\s+)(?:and\s+|then\s+)?(?:the\s+|an?\s+|of\s+)?")
@@ -47,14 +52,12 @@ class Labels:
         for name in names.values():
             for size in range(1, len(name) + 1):
                 ends[name[-size:]] = ends.get(name[-size:], 0) + 1
-        self._places: dict[str, list[int]] = {}
-        for place, stems in enumerate(intent.stems):
-            for each in stems:
-                self._places.setdefault(each, []).append(place)
+        self._number_starts = [one.start for one in intent.numbers]
         self._at: dict[int, dict[tuple[str, ...], tuple[float, bool]]] = {}
         self._ahead: dict[int, _Path] = {}
         for path, name in names.items():
-            for size in range(len(name), 0, -1):
+            sizes = range(len(name), 0, -1)
+            for size in (one for one in sizes if one == len(name) or one <= _MOST_LAST):
                 label = name[-size:]
                 if ends[label] > 1 or (size < len(name) and len(label) == 1 and len(label[0]) < 2):
                     continue
@@ -112,19 +115,19 @@ class Labels:
             if here is None:
                 continue
             joined = run and _AND.fullmatch(intent.text, intent.words[last].end, intent.words[place].start)
-            run, last = ([*run, here] if joined else [here]), place
-            numbers = self._numbers_after(place) if len(run) > 1 else []
-            if len(numbers) == len(set(run)) == len(run):
+            run, last = ([*run, here] if joined and here not in run else [here]), place
+            numbers = self._numbers_after(place, len(run)) if len(run) > 1 else []
+            if len(numbers) == len(run):
                 yield from zip(numbers, run, strict=True)
 
-    def _numbers_after(self, place: int) -> list[int]:
-        """The words of the numbers that stand in one row soon after a word."""
+    def _numbers_after(self, place: int, most: int) -> list[int]:
+        """The words of the numbers that stand in one row soon after a word; no more than one over `most`."""
         intent = self._intent
         out: list[int] = []
         end = intent.words[place].end
-        for number in intent.numbers:
-            if number.start < end:
-                continue
+        for number in islice(intent.numbers, bisect_left(self._number_starts, end), None):
+            if len(out) > most:
+                break
             gap = intent.text[end : number.start]
             if not (_AND.fullmatch(gap) if out else len(gap) < _NEAR and not _STOPS.search(gap)):
                 break
@@ -143,10 +146,9 @@ class Labels:
     def _found(self, label: tuple[str, ...]) -> Iterator[int]:
         """Find the words from which on the intent has a label."""
         stems = self._intent.stems
-        for at in self._places.get(label[0], ()):
-            if at + len(label) <= len(stems) and all(
-                label[number] in stems[at + number] for number in range(1, len(label))
-            ):
+        for last in self._intent.places.get(label[-1], ()):
+            at = last - len(label) + 1
+            if at >= 0 and all(one in stems[at + number] for number, one in enumerate(label)):
                 yield at
 
     def _behind(self, label: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
@@ -168,6 +170,8 @@ class Labels:
                 word = intent.words[place].lower
                 if word not in _LINKS and word not in _LOOSE:
                     break
+                if word == "by" and not intent.words[place - 1].lower.endswith(_PARTICIPLES):
+                    break  # "finish the tasks by 6"
                 plain = plain or word in _LINKS
                 place += 1
                 if place >= len(intent.words):

@@ -29,6 +29,7 @@ class Cues:
             for each in set(one.name_stems):
                 shared[each] = shared.get(each, 0) + 1
         self._shared = shared
+        self._names = {(one.start, one.end) for one in intent.names}
         self._in_names = {
             place
             for name in intent.names
@@ -75,6 +76,10 @@ class Cues:
                 closeness *= _IN_NAME
             best = max(best, weight * closeness)
         return best
+
+    def is_in_name(self, start: int, end: int) -> bool:
+        """Whether `text[start:end]` is a part of a longer name."""
+        return (start, end) not in self._names and self._intent.word_at(start) in self._in_names
 
     def mentioned(self, parameter: Parameter) -> float:
         """Return 0 to 1: how plainly the intent speaks of `parameter` at all."""

@@ -97,7 +97,12 @@ def _guesses(
     meaning, known = meaning_of(parameter), vocabulary_of(parameter)
     places = Places(parameter, intent) if meaning is PLACE else None
     dated = parameter.named("season", "year", "edition", "duration", "period", "time", "range", "quantity")
-    wholes = [one for one in intent.marked if one.look in {Look.URL, Look.EMAIL, Look.PATH}]
+    wholes = {
+        place: (one.start, one.end)
+        for one in intent.marked
+        if one.look in {Look.URL, Look.EMAIL, Look.PATH}
+        for place in range(intent.word_at(one.start), intent.word_at(one.end - 1) + 1)
+    }
     for phrase in pool(parameter, intent, meaning, tool_words):
         score = meaning.looks.get(phrase.look, 0.1 if meaning.named else 0.15)
         if phrase.look is Look.NAME and phrase.first and " " not in phrase.text:
@@ -117,7 +122,7 @@ def _guesses(
         ):
             score -= 0.3
         score += _codedness(phrase, intent, parameter)
-        if any(_is_within(phrase, one) for one in wholes):
+        if _is_within(phrase, wholes.get(intent.word_at(phrase.start))):
             score -= 0.4
         if _says_nothing(phrase, parameter, intent, tool_words):
             score -= 0.4
@@ -143,9 +148,11 @@ def _guesses(
             yield Candidate(notate(phrase.text, parameter), min(0.98, score), phrase.start, phrase.end, rule)
 
 
-def _is_within(phrase: Phrase, whole: Phrase) -> bool:
+def _is_within(phrase: Phrase, whole: tuple[int, int] | None) -> bool:
     """Whether it is a mere part of an address or a path: "B7" of "2020/B7"."""
-    return whole.start <= phrase.start and phrase.end <= whole.end and phrase.text != whole.text
+    if whole is None or whole == (phrase.start, phrase.end):
+        return False
+    return whole[0] <= phrase.start and phrase.end <= whole[1]
 
 
 def _tails(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:

@@ -96,6 +96,8 @@ def moments_in(text: str, today: date | None = None) -> list[Moment]:
     dates, told = list(_dates(text)), (len(text), -1)
     for one in dates:
         if one.date and (hit := _TODAY.search(text, max(0, one.start - 24), one.start)):
+            if abs(one.date.toordinal() - _MIDDLE) > _REACH:
+                continue
             today, told = one.date, (hit.start(), one.end)
     found: list[Moment] = []
     for one in [*dates, *_relative(text, today), *_times(text)]:
@@ -110,7 +112,10 @@ def moments_in(text: str, today: date | None = None) -> list[Moment]:
 
 
 _TODAY: Final = re.compile(r"\btoday(?:'s date)?(?: is|:) ?(?:the )?\Z", re.IGNORECASE)
-_NEXT_YEAR: Final = re.compile(r",?\s+(?:of\s+)?next\s+year\b", re.IGNORECASE)
+_NEXT_YEAR: Final = re.compile(r",?\s+(?:of\s+)?next\s+year\b(?!['’]s)", re.IGNORECASE)
+_MIDDLE: Final = date(2000, 1, 1).toordinal()
+_REACH: Final = 500_000
+"Days around the year 2000: a today beyond them is none, and might leave no room in the calendar to reckon."
 
 
 def _dates(text: str) -> Iterator[Moment]:
@@ -133,7 +138,7 @@ def _dates(text: str) -> Iterator[Moment]:
 
 def _is_possible(year: int | None, month: int | None, day: int | None) -> bool:
     try:
-        date(year or 2000, month or 1, day or 1)
+        date(*(least if part is None else part for part, least in ((year, 2000), (month, 1), (day, 1))))
     except ValueError:
         return False
     return True

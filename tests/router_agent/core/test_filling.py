@@ -1,11 +1,16 @@
 """What each rule of the filler makes of one sentence, without any model."""
 
+# ruff: noqa: SIM905 - a table of words reads better as words
+
 from __future__ import annotations
 
 from datetime import date
+from time import process_time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router_agent.core.filling import fill
 from router_agent.core.filling.candidates import Candidate
@@ -395,3 +400,78 @@ def test_children_are_kids_to_a_boolean() -> None:
     park = {"good_for_kids": {"type": "boolean"}}
 
     assert filled("a park that is good for children", park) == {"good_for_kids": True}
+
+
+@pytest.mark.parametrize(
+    "said", ["today is 9999-12-31, ring me tomorrow", "today is 0001-01-01, and yesterday"]
+)
+def test_a_today_at_the_end_of_the_calendar_is_none(said: str) -> None:
+    ring = filled(said, {"date": text("The day, as YYYY-MM-DD")})
+
+    assert ring["date"] in {"2026-03-03", "2026-03-04", "2026-03-05", "9999-12-31", "0001-01-01"}
+
+
+@pytest.mark.parametrize("said", ["0000-05-05", "May 0", "2026-00-05"])
+def test_no_year_month_or_day_is_nought(said: str) -> None:
+    assert filled(f"a boat on {said}", {"date": text("YYYY-MM-DD")}, required=[]) == {}
+
+
+def test_next_years_things_are_not_in_next_year() -> None:
+    said = "a talk on June 2 next year's tides"
+
+    assert filled(said, {"date": text("The day, as YYYY-MM-DD")}) == {"date": "2026-06-02"}
+
+
+def test_a_strangers_long_names_cost_no_more_than_short_ones() -> None:
+    # every end of such a name was looked for from each of its first words on: over 20 s for one tool
+    names = {"_".join(["a"] * 60) + f"_p{number}": STRING for number in range(128)}
+    said, asked = Intent.of("a " * 2_000), tool("do_it", "", names, []).parameters
+    begun = process_time()
+
+    Labels(said, asked, frozenset())
+
+    assert process_time() - begun < 2.0
+
+
+@pytest.mark.parametrize("name", ["_", "__", "\u0130"])
+def test_a_name_without_a_word_labels_nothing(name: str) -> None:
+    assert filled("7 lamps", {name: NUMBER}) == {name: 7}
+
+
+_SAID = st.lists(
+    st.sampled_from(
+        "a the of to from in by as and not no any 5 2nd 4% $5 1e400 0 ² ٣ today is 9999-12-31 0000-05-05 "
+        "May next year's tomorrow noon 25:61 LA Paris, Texas Maine 12 Mill Street, kg km/h m³ 'ab' [1,2] "
+        "a@b.c A-77 where saying: range usd don't care un- few İ ﬁ 你好 name: height base 2020/B7".split()
+    ),
+    max_size=20,
+).map(" ".join)
+_SCHEMA = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["string", "number", "integer", "boolean", "array", "object"]),
+        "description": st.sampled_from(
+            [
+                "",
+                "City, State such as 'Reno, NV'",
+                "YYYY-MM-DD to YYYY-MM-DD",
+                "such as vegan, ab",
+                "Unit 'C' or kg/m³",
+            ]
+        ),
+    },
+    optional={"enum": st.sampled_from([["1", "any"], [1, 2.5, None], [True], [{"a": 1}], ["²", "٣"]])},
+)
+_NAMES = st.sampled_from(
+    "_ İ name city state base height unit date range free_entry ids message filter".split()
+)
+
+
+@given(_SAID | st.text(max_size=60), st.dictionaries(_NAMES, _SCHEMA, max_size=4))
+def test_whatever_is_said_and_asked_for_values_stand_in_the_intent(
+    said: str, properties: dict[str, Any]
+) -> None:
+    intent = Intent.of(said, TODAY)
+
+    found = fill(intent, tool("do_it", "", properties, list(properties)))
+
+    assert all(one.start == -1 or 0 <= one.start <= one.end <= len(intent.text) for one in found.evidence)
