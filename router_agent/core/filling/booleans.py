@@ -26,9 +26,11 @@ _NO: Final = frozenset(
     "no not without don't exclude excluding except never non doesn't isn't aren't avoid neither few little "
     "hardly".split()
 )
+_SCARCE: Final = frozenset({"few", "little"})
 _LACKING: Final = frozenset("no non not without free disable exclude skip ignore hide off".split())
 """Words of a name that says what is not there: "no entry fee" is true of `free_entry`."""
 _UN: Final = ("non-", "un-", "no-")
+_NOT_BEHIND: Final = re.compile(r"\s+(?:is|are)\s*(?:not|n['’]t|never|forbidden|banned)\b", re.IGNORECASE)
 _OFF: Final = re.compile(
     r"\b(?:turn(?:ed)?|switch(?:ed)?|set)\b.{0,20}\boff\b|\bdisabled?\b|\bfalse\b", re.IGNORECASE
 )
@@ -56,8 +58,13 @@ def truth_for(
     if found and share > 0.49:
         first, last = min(found.values()), max(found.values())
         start, end = intent.words[first].start, intent.words[last].end
+        denied = _is_denied(intent, first, last)
+        if not parameter.named(*_LACKING):  # "non-smoking" is as `non_smoking` has it
+            denied = denied or any(one.lower.startswith(_UN) for one in intent.words[first : last + 1])
+        elif lacking:
+            denied = denied or bool(_NOT_BEHIND.match(intent.text, end))
         said = Candidate(
-            _is_denied(intent, first, last) == lacking,
+            denied == lacking,
             0.35 + 0.45 * share,
             start,
             end,
@@ -86,9 +93,11 @@ def spelled(parameter: Parameter, value: bool) -> str:
 def _is_denied(intent: Intent, first: int, last: int) -> bool:
     words = [word.lower for word in intent.words[max(0, first - 4) : first]]
     before = {
-        word for word, last_ in zip(words, ["", *words], strict=False) if last_ != "a"
-    }  # "a few" are some
-    if before & _NO or any(one.lower.startswith(_UN) for one in intent.words[first : last + 1]):
+        word
+        for word, last_ in zip(words, ["", *words], strict=False)
+        if last_ != "a" or word not in _SCARCE  # "a few" are some
+    }
+    if before & _NO:
         return True
     start = intent.words[max(0, first - 4)].start
     end = intent.words[min(len(intent.words) - 1, last + 4)].end

@@ -8,6 +8,7 @@ from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.quantities import SIZES
 from router_agent.core.intents import Intent
 from router_agent.core.parameters import Parameter
 
@@ -43,6 +44,7 @@ def by_size(
             if one.start in {first.start, second.start} and not one.shares
         )
         same = len({parameters[one].kind for one in both}) == 1
+        same = same and all(parameters[one].named(*SIZES) for one in both)  # "increase 500 by 20" is no size
         if len(both) == 2 and same and all(cues.mentioned(parameters[one]) < _NAMED for one in both):
             chosen.update(
                 zip(both, sorted((chosen[one] for one in both), key=lambda one: one.start), strict=True)

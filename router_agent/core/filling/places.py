@@ -51,6 +51,9 @@ class Places:
         self._street = bool(_STREET.search(parameter.description)) or parameter.named("address", "street")
         self._code = parameter.named("airport", "airports") and parameter.says("iata", "code")
         self._no_state = parameter.named("city", "town", "county")
+        self._before_state = {
+            one.start + len(one.text.partition(",")[0]) for one in joined(parameter, intent)
+        }
         self._known = (
             _is_state if parameter.named("state") else _is_country if parameter.named("country") else None
         )
@@ -71,7 +74,9 @@ class Places:
             score -= 0.4
         if "," in phrase.text:
             return score + (0.0 if begins_with_number else 0.06)
-        if not self._town and _GOES_ON.match(self._intent.text, phrase.end):
+        if not self._town and (
+            phrase.end in self._before_state or _GOES_ON.match(self._intent.text, phrase.end)
+        ):
             score -= 0.5 if self._with_region else 0.3
         return score
 

@@ -46,6 +46,10 @@ _QUALITIES: Final = {
 _QUALITY_OF: Final = {unit: quality for quality, (units, _) in _QUALITIES.items() for unit in units}
 
 
+SIZES: Final = (*_QUALITIES["length"][1], "rows", "columns", "cols", "breadth", "size")
+"""Words of names of parameters that "3 by 4" may speak of."""
+
+
 def quality_of(unit: str) -> str | None:
     """Return what a unit measures, such as `"length"`; `None` where that is not known."""
     return _QUALITY_OF.get(unit)

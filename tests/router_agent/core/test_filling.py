@@ -422,6 +422,33 @@ def test_next_years_things_are_not_in_next_year() -> None:
     assert filled(said, {"date": text("The day, as YYYY-MM-DD")}) == {"date": "2026-06-02"}
 
 
+@pytest.mark.parametrize(
+    "said", ["a non-smoking hut", "a hut where smoking is not allowed", "a no smoking hut"]
+)
+def test_what_a_name_denies_is_true_however_it_is_denied(said: str) -> None:
+    assert filled(said, {"non_smoking": {"type": "boolean"}}) == {"non_smoking": True}
+
+
+def test_what_is_shown_and_denied_is_no_value() -> None:
+    diets = {"type": "array", "items": STRING, "description": "Diets, such as vegan, halal, keto"}
+
+    assert filled("a vegan and halal menu, no keto", {"diets": diets}) == {"diets": ["vegan", "halal"]}
+
+
+def test_a_thing_is_no_label_of_the_hour_by_which_it_is_done() -> None:
+    assert filled("finish 5 chores by 6", {"hour": NUMBER, "chores": NUMBER}) == {"hour": 6, "chores": 5}
+
+
+def test_by_is_no_size_where_no_parameter_is_one() -> None:
+    assert filled("raise 500 by 20", {"by": NUMBER, "amount": NUMBER}) == {"by": 20, "amount": 500}
+
+
+def test_a_town_in_a_state_that_is_said_is_in_no_other() -> None:
+    where = text("City, State, e.g. 'Reno, NV'")
+
+    assert filled("rain in Portland in Maine", {"location": where}) == {"location": "Portland, ME"}
+
+
 def test_a_strangers_long_names_cost_no_more_than_short_ones() -> None:
     # every end of such a name was looked for from each of its first words on: over 20 s for one tool
     names = {"_".join(["a"] * 60) + f"_p{number}": STRING for number in range(128)}
