@@ -8,7 +8,7 @@ from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
-from router_agent.core.filling.quantities import SIZES
+from router_agent.core.filling.qualities import SIZES
 from router_agent.core.intents import Intent
 from router_agent.core.parameters import Parameter
 

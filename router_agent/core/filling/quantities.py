@@ -10,50 +10,12 @@ from typing import Any, Final
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
+from router_agent.core.filling.qualities import QUALITIES, quality_of
 from router_agent.core.filling.weighing import weighed
 from router_agent.core.intents import Intent, Look
 from router_agent.core.language.amounts import Number, plain
 from router_agent.core.parameters import Parameter
 from router_agent.models.reading import SlotReading
-
-_TABLE: Final = """
-length | meter kilometer centimeter millimeter mile foot inch yard | distance length height width radius diameter
-    depth thickness displacement side base altitude elevation wavelength perimeter
-mass | kilogram gram milligram pound ounce tonne | mass weight load
-volume | liter milliliter gallon | volume capacity fuel
-time | second millisecond minute hour day night week month year decade | time duration period term age years days
-    hours minutes seconds nights weeks months interval length timeout tenure
-temperature | celsius fahrenheit kelvin degree | temperature temp angle heat
-speed | meter/second kilometer/hour mile/hour | speed velocity rate
-force | newton | force tension weight
-energy | joule calorie | energy work calories heat
-power | watt kilowatt | power wattage
-electric | volt ampere ohm coulomb tesla | voltage current resistance charge field potential
-frequency | hertz | frequency rate
-pressure | pascal | pressure
-amount | mole | moles amount quantity
-data | byte megabyte gigabyte | size memory storage capacity
-people | person | people guests persons adults travelers passengers seats tickets party number rooms quantity count
-    size
-money | dollar euro | amount price budget cost principal income salary investment value money payment loan fee
-    balance deposit rent revenue
-"""
-_QUALITIES: Final = {
-    name.strip(): (frozenset(units.split()), tuple(words.split()))
-    for name, units, words in (line.split("|") for line in re.sub(r"\n\s+", " ", _TABLE).strip().splitlines())
-}
-"""From a quality to its units and to the names of parameters that have it."""
-_QUALITY_OF: Final = {unit: quality for quality, (units, _) in _QUALITIES.items() for unit in units}
-
-
-SIZES: Final = (*_QUALITIES["length"][1], "rows", "columns", "cols", "breadth", "size")
-"""Words of names of parameters that "3 by 4" may speak of."""
-
-
-def quality_of(unit: str) -> str | None:
-    """Return what a unit measures, such as `"length"`; `None` where that is not known."""
-    return _QUALITY_OF.get(unit)
-
 
 _SHARE: Final = tuple(
     "percent rate probability ratio fraction interest discount yield growth share tax volume level humidity "
@@ -214,7 +176,7 @@ def _score(parameter: Parameter, number: Number, intent: Intent, cues: Cues) -> 
     elif number.currency:
         score += (
             0.3
-            if parameter.named(*_QUALITIES["money"][1]) or parameter.says("dollar", "usd", "price")
+            if parameter.named(*QUALITIES["money"][1]) or parameter.says("dollar", "usd", "price")
             else -0.1
         )
     elif number.percent:
@@ -244,14 +206,14 @@ def _unit_fit(parameter: Parameter, number: Number) -> float:
     unit_words = {number.unit, f"{number.unit}s"}
     if parameter.named(*unit_words) or parameter.says(f"in {number.unit}", f"of {number.unit}"):
         return 0.4
-    quality = _QUALITY_OF.get(number.unit)
+    quality = quality_of(number.unit)
     if quality is None:
         return 0.0
-    if parameter.named(*_QUALITIES[quality][1]):
+    if parameter.named(*QUALITIES[quality][1]):
         return 0.3
     if parameter.says(*unit_words):
         return 0.25
-    others = (words for name, (_, words) in _QUALITIES.items() if name != quality)
+    others = (words for name, (_, words) in QUALITIES.items() if name != quality)
     return -0.15 if any(parameter.named(*words) for words in others) else 0.0
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
-from router_agent.core.filling.quantities import quality_of
+from router_agent.core.filling.qualities import quality_of
 from router_agent.core.intents import Intent
 from router_agent.core.language.tables import UNITS
 from router_agent.core.parameters import Parameter
