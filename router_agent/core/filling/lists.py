@@ -59,7 +59,8 @@ def lists_for(
     shown = sorted((one for one in offered if one.rule == "shown"), key=lambda one: one.start)
     if shown:
         best = max(one.score for one in shown)
-        yield Candidate([one.value for one in shown], best, shown[0].start, shown[-1].end, "shown")
+        values = list(dict.fromkeys(one.value for one in shown))
+        yield Candidate(values, best, shown[0].start, shown[-1].end, "shown")
     for run, inside in _marked_runs(intent):
         score = 0.5 + 0.1 * (len(inside) > 1) + 0.35 * cues.near(parameter, *run)
         yield Candidate([one.text for one in inside], score, *run, "quoted list")

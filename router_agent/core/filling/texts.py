@@ -207,7 +207,7 @@ _LABELS: Final = frozenset(
 def _codedness(phrase: Phrase, intent: Intent, parameter: Parameter) -> float:
     """What speaks for or against an identifier, and a phrase that holds one."""
     if phrase.look is not Look.CODE:
-        holds = any(
+        holds = _has_digit(phrase.text) and any(
             one.look is Look.CODE
             and _has_digit(one.text)
             and phrase.start <= one.start

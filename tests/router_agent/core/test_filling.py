@@ -435,6 +435,12 @@ def test_what_is_shown_and_denied_is_no_value() -> None:
     assert filled("a vegan and halal menu, no keto", {"diets": diets}) == {"diets": ["vegan", "halal"]}
 
 
+def test_what_is_shown_and_said_twice_is_in_a_list_once() -> None:
+    diets = {"type": "array", "items": STRING, "description": "Diets, such as vegan, halal, keto"}
+
+    assert filled("vegan soup with vegan bread", {"diets": diets}) == {"diets": ["vegan"]}
+
+
 def test_a_thing_is_no_label_of_the_hour_by_which_it_is_done() -> None:
     assert filled("finish 5 chores by 6", {"hour": NUMBER, "chores": NUMBER}) == {"hour": 6, "chores": 5}
 
