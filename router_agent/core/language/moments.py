@@ -115,7 +115,7 @@ _TODAY: Final = re.compile(r"\btoday(?:'s date)?(?: is|:) ?(?:the )?\Z", re.IGNO
 _NEXT_YEAR: Final = re.compile(r",?\s+(?:of\s+)?next\s+year\b(?!['’]s)", re.IGNORECASE)
 _MIDDLE: Final = date(2000, 1, 1).toordinal()
 _REACH: Final = 500_000
-"Days around the year 2000: a today beyond them is none, and might leave no room in the calendar to reckon."
+"""Days around 2000: a today beyond them is none, and might leave no room to reckon from it."""
 
 
 def _dates(text: str) -> Iterator[Moment]:

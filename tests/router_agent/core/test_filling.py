@@ -397,9 +397,9 @@ def test_one_example_is_enough_to_show_a_value() -> None:
 
 
 def test_children_are_kids_to_a_boolean() -> None:
-    park = {"good_for_kids": {"type": "boolean"}}
+    park = {"made_for_kids": {"type": "boolean"}}
 
-    assert filled("a park that is good for children", park) == {"good_for_kids": True}
+    assert filled("a park that is made for children", park) == {"made_for_kids": True}
 
 
 @pytest.mark.parametrize(
