@@ -52,7 +52,7 @@ system: ## Install the Debian packages that the tests need: Redis, Chromium, git
 	$(call need,redis-server=redis-server chromium=chromium git=git cc=build-essential)
 
 .PHONY: compiler
-compiler: ## Install what compiles the three loops in C, and llama.cpp
+compiler: ## Install what compiles the loops in C, and llama.cpp
 	$(call need,g++=build-essential python3-config=python3-dev)
 
 # -- run ---------------------------------------------------------------------

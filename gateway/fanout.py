@@ -192,14 +192,14 @@ class Fanout:
         if creditor is not reader:
             self._is_overdue = False
         for member in self._receivers:
-            data, texts = frames, envelopes
+            wire, heard = frames, envelopes
             if member is creditor:
                 self._spell = 0
-                data, texts = before + frames, [*earlier, *envelopes]
-            if member is reader and len(data) <= _MOST_OWED_BYTES:
-                self._owed = (member, data, texts)
+                wire, heard = before + frames, [*earlier, *envelopes]
+            if member is reader and len(wire) <= _MOST_OWED_BYTES:
+                self._owed = (member, wire, heard)
             else:
-                member.outbox.send(data, texts)
+                member.outbox.send(wire, heard)
         return self._owed is not _NOTHING
 
     def pay_overdue(self) -> bool:

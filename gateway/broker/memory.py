@@ -19,6 +19,7 @@ from gateway.errors import BrokerUnavailable
 log = structlog.get_logger("gateway.broker")
 
 _entry_of: Final = attrgetter("entry")
+"""Mapped over the drafts of each read: a comprehension of one takes twice as long."""
 
 
 @dataclass(slots=True)

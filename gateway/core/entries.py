@@ -30,7 +30,11 @@ class ConnectionRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Relayed(msgspec.Struct, frozen=True, array_like=True, tag="relayed", gc=False):
-    """An envelope that a member sent and was allowed to send."""
+    """
+    An envelope that a member sent and was allowed to send.
+
+    Nothing in it could be part of a cycle, and one is made for every envelope.
+    """
 
     connection: str
     sender: str

@@ -12,7 +12,7 @@ from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.intents import Intent
 from router_agent.core.language.stems import stem
-from router_agent.core.language.words import STOP_WORDS, sense
+from router_agent.core.language.words import NEGATIONS, STOP_WORDS, sense
 from router_agent.core.parameters import Parameter
 from router_agent.models.reading import SlotReading
 
@@ -22,10 +22,7 @@ _DULL: Final = frozenset(
     "get need "
     "enable enabled use flag available private_".split()
 )
-_NO: Final = frozenset(
-    "no not without don't exclude excluding except never non doesn't isn't aren't avoid neither few little "
-    "hardly".split()
-)
+_NO: Final = NEGATIONS.union("don't exclude doesn't isn't aren't neither few little hardly".split())
 _SCARCE: Final = frozenset({"few", "little"})
 _LACKING: Final = frozenset("no non not without free disable exclude skip ignore hide off".split())
 """Words of a name that says what is not there: "no entry fee" is true of `free_entry`."""

@@ -15,7 +15,7 @@ from router_agent.core.filling.notations import notate
 from router_agent.core.intents import Intent
 from router_agent.core.language.stems import stem
 from router_agent.core.language.tables import CURRENCIES
-from router_agent.core.language.words import STOP_WORDS
+from router_agent.core.language.words import NEGATIONS, STOP_WORDS
 from router_agent.core.parameters import Parameter
 
 
@@ -46,8 +46,6 @@ _CHOICE: Final = re.compile(
 _NO_VALUE: Final = frozenset(
     "dontcare true false none null default all any now current etc other both unknown".split()  # noqa: SIM905 - a table of words
 )
-
-_DENIED: Final = frozenset("no not non without never except excluding avoid".split())  # noqa: SIM905 - a table of words
 
 
 @lru_cache(maxsize=4_096)
@@ -80,7 +78,7 @@ def shown_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
             has = intent.stems[at : at + len(stems)]
             if len(has) < len(stems) or not all(map(contains, has, stems)):
                 continue
-            if at and intent.words[at - 1].lower in _DENIED:
+            if at and intent.words[at - 1].lower in NEGATIONS:
                 continue
             start, end = intent.words[at].start, intent.words[at + len(stems) - 1].end
             if cues.is_in_name(start, end):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from router_agent.core.intents import Intent, Look, Phrase
@@ -33,7 +34,7 @@ def joined(parameter: Parameter, intent: Intent) -> Iterator[Phrase]:
     """Offer towns together with what they lie in: "Lyon, France", and "Salem in Oregon"."""
     if is_town(parameter) or parameter.named("country", "state"):
         return
-    for first, second in zip(intent.names, intent.names[1:], strict=False):
+    for first, second in pairwise(intent.names):
         gap = intent.text[first.end : second.start]
         if gap == ", ":
             yield replace(first, text=intent.text[first.start : second.end], end=second.end)

@@ -138,7 +138,7 @@ def _dates(text: str) -> Iterator[Moment]:
 
 def _is_possible(year: int | None, month: int | None, day: int | None) -> bool:
     try:
-        date(*(least if part is None else part for part, least in ((year, 2000), (month, 1), (day, 1))))
+        date(2000 if year is None else year, 1 if month is None else month, 1 if day is None else day)
     except ValueError:
         return False
     return True

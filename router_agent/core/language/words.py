@@ -28,6 +28,9 @@ STOP_WORDS: Final = frozenset(
     who whose why will with within would you your""".split()
 )
 
+NEGATIONS: Final = frozenset("no not non without never except excluding avoid".split())
+"""Words that deny what stands right behind them."""
+
 ORDERS: Final = frozenset(
     stem(word)
     for word in """find search get fetch retrieve show give tell provide list create make add book reserve

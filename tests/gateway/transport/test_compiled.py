@@ -214,8 +214,8 @@ def test_a_writer_is_collected_with_who_holds_it(pair: Sockets) -> None:
 
     holder = Holder()
     holder.writer = Writer(pair[0].fileno(), holder.otherwise)  # type: ignore[attr-defined]  # a cycle
-    holder.writer.divert(holder.otherwise)  # type: ignore[attr-defined]  # another
-    holder.writer.divert(None)  # type: ignore[attr-defined]  # and not
+    holder.writer.divert(holder.otherwise)  # type: ignore[attr-defined]  # a second
+    holder.writer.divert(None)  # type: ignore[attr-defined]  # and cut again
     holder.kept = Writer(-1, print)  # type: ignore[attr-defined]  # a third
     holder.kept.divert(holder.otherwise)  # type: ignore[attr-defined]  # as above
     gone = weakref.ref(holder)
