@@ -9,10 +9,10 @@ from random import Random
 
 from router_agent.cases import Case, Expected
 from router_agent.core import (
+    BY_BOTH,
     BY_READING,
     BY_WORDS,
     OF_VALUES,
-    SHRINK,
     Call,
     Catalogue,
     Encoder,
@@ -94,13 +94,13 @@ def _fitted(seen: Sequence[_Seen], *, reads: bool) -> Gate:
         for one, best in chosen
         if one.expected is not None and one.expected.arguments is not None
     ]
-    names = BY_READING if reads else BY_WORDS
     # Shrunk more: near misses of other tools are of other kinds than those that it was fitted to.
-    is_wanted = fit(wanted, names, shrink=0.01 if reads else SHRINK)
+    is_wanted = fit(wanted, BY_READING, shrink=0.01) if reads else fit(wanted, BY_WORDS)
     passing = sorted(is_wanted.of(features) for features, hit in wanted if hit)
     floor = passing[math.floor((1 - KEPT) * len(passing))] if passing else 0.5
     worded = fit(wanted, BY_WORDS) if reads else None
-    return Gate(is_wanted, fit(right, [*names, *OF_VALUES]), round(floor, 4), worded, choice)
+    is_right = fit(right, BY_BOTH if reads else [*BY_WORDS, *OF_VALUES])
+    return Gate(is_wanted, is_right, round(floor, 4), worded, choice)
 
 
 def _seen(

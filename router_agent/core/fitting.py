@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from router_agent.core.gate import CHOOSING, FALLING, FEATURES, RISING, Logistic
+from router_agent.core.features import CHOOSING, FALLING, FEATURES, RISING
+from router_agent.core.gate import Logistic
 
 _STEPS: Final = 400
 _RATE: Final = 0.5

@@ -1,5 +1,7 @@
 """The values that a tool takes: the leaves of its JSON Schema."""
 
+# ruff: noqa: SIM905 - a table of words reads better as words
+
 from __future__ import annotations
 
 import re
@@ -19,6 +21,15 @@ _MOST: Final = 128
 """Leaves of one tool that are filled; a schema with more keeps its first."""
 _MOST_CHOICES: Final = 512
 """Values of one enum that are looked for in an intent."""
+_MOST_TEXTS: Final = 40
+"""Choices whose words are looked at."""
+_CONTENTS: Final = frozenset(
+    "command cmd code script query sql statement prompt expression text content body message input question "
+    "sentence snippet instruction answer response html markdown".split()
+)
+"""Last words of a content's name. What is said to fill it has a word of the tool's only by chance."""
+_CODES: Final = frozenset({"code", "body"})
+"""Of these only where they stand alone: a state's code and a celestial body are none."""
 _LONGEST_NAME: Final = 128
 """Characters of a property's name; one with a longer name is passed over."""
 _EXAMPLE: Final = re.compile(
@@ -69,6 +80,19 @@ class Parameter:
     def about(self) -> frozenset[str]:
         """The stems of its name and description together."""
         return frozenset(self.name_stems) | frozenset(stems_of(self.description))
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The stems of all that is said of it, its choices included."""
+        return self.about.union(*(stems_of(str(choice)) for choice in self.choices[:_MOST_TEXTS]))
+
+    @property
+    def is_content(self) -> bool:
+        """Whether it takes whatever it is given, as a command, a question or a message does."""
+        if self.kind != "string" or self.choices or self.format:
+            return False
+        *first, last = parts_of(self.name) or ("",)
+        return last in (_CONTENTS if not first else _CONTENTS - _CODES)
 
     @cached_property
     def examples(self) -> tuple[str, ...]:

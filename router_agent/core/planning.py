@@ -8,8 +8,9 @@ from typing import Final, Protocol
 
 from router_agent.core.encoder import Encoder
 from router_agent.core.explaining import question_for
+from router_agent.core.features import features_of
 from router_agent.core.filling import Filled, fill
-from router_agent.core.gate import Gate, features_of
+from router_agent.core.gate import Gate
 from router_agent.core.intents import Intent
 from router_agent.core.routes import Alternative, Call, Missing
 from router_agent.core.selector import Selected, select

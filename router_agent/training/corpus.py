@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from router_agent.training.cases import Case
+from router_agent.training.contents import content_cases
 from router_agent.training.generator import generate
 from router_agent.training.hwu import hwu_cases
 from router_agent.training.metatool import metatool_cases
@@ -17,7 +18,7 @@ from router_agent.training.seal import seal_cases, seal_spoken
 SHARES = {"seal": 4000, "spoken": 2500, "hwu": 7000, "metatool": 8000, "generated": 12_000}
 """Cases of each kind in a corpus; fewer where a data set is absent or smaller."""
 CALIBRATED = {"seal": 300, "spoken": 60, "strange": 200, "generated": 180, "hwu": 90, "metatool": 70}
-"""Cases of each kind that a gate is fitted to: most want tools that training never showed."""
+"""Cases of each kind that a gate is fitted to, besides `content_cases`; training never showed most tools."""
 
 
 def corpus(folder: Path | None, seed: int, scale: float = 1.0) -> list[Case]:
@@ -70,6 +71,7 @@ def _for_the_gate(folder: Path, seed: int, used: Sequence[Case]) -> list[Case]:
     for name, cases in found.items():
         free = [case for case in cases if case.id not in known and case.intent.lower() not in known]
         out += draw.sample(free, min(len(free), CALIBRATED[name]))
+    out += content_cases(seed, out)
     draw.shuffle(out)
     return out
 

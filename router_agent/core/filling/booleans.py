@@ -32,6 +32,9 @@ _OFF: Final = re.compile(
     r"\b(?:turn(?:ed)?|switch(?:ed)?|set)\b.{0,20}\boff\b|\bdisabled?\b|\bfalse\b", re.IGNORECASE
 )
 
+_ACTS: Final = frozenset(map(sense, map(stem, "find get create change run stop".split())))
+"""What somebody wants done: a "late check-in" is not spoken of by who asks to see something."""
+
 
 def truth_for(
     parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None
@@ -45,7 +48,9 @@ def truth_for(
     for place, stems in enumerate(intent.stems):
         for one in wanted:
             if one in stems or (
-                sense(one).startswith("~") and any(sense(each) == sense(one) for each in stems)
+                sense(one).startswith("~")
+                and sense(one) not in _ACTS
+                and any(sense(each) == sense(one) for each in stems)
             ):
                 found.setdefault(one, place)
     share = len(found) / len(wanted)

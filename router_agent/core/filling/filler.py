@@ -11,6 +11,7 @@ from router_agent.core.consenting import consent_in
 from router_agent.core.filling.booleans import is_truth, spelled, truth_for
 from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.choices import choices_for
+from router_agent.core.filling.codes import codes_for
 from router_agent.core.filling.formats import wants_moment
 from router_agent.core.filling.labels import Labels
 from router_agent.core.filling.lists import lists_for, literals_for
@@ -208,6 +209,8 @@ def _number(word: str, kind: str) -> int | float | None:
 def _candidates(
     parameter: Parameter, intent: Intent, cues: Cues, reading: SlotReading | None, tool_words: frozenset[str]
 ) -> Iterator[Candidate]:
+    if not parameter.choices and parameter.kind not in {"boolean", "object"}:
+        yield from codes_for(parameter, intent, cues)
     if parameter.kind == "boolean":
         yield from truth_for(parameter, intent, cues, reading)
     elif parameter.kind == "string" and is_truth(parameter):

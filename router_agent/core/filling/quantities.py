@@ -28,6 +28,7 @@ def numbers_for(
 ) -> Iterator[Candidate]:
     """Offer each number of the intent for a parameter of type number or integer."""
     usable = list(usable_numbers(intent, parameter))
+    yield from _stars(parameter, intent)
     yield from _clock_parts(parameter, intent)
     yield from _compounding(parameter, intent)
     for number in usable:
@@ -39,6 +40,24 @@ def numbers_for(
             value -= 1  # the second is number 1 where the first is number 0
         if value is not None:
             yield Candidate(value, min(1.0, max(0.0, score)), number.start, number.end, "number")
+
+
+_STARS: Final = re.compile(
+    r"\b(?:rat(?:ed|ings?)|scor(?:es?|ed)|reviews?)\b[a-z\s]{0,30}\b(\d+(?:\.\d+)?)\b|\b(\d+(?:\.\d+)?)[\s-]*stars?\b",
+    re.IGNORECASE,
+)
+
+
+def _stars(parameter: Parameter, intent: Intent) -> Iterator[Candidate]:
+    """Offer how well something is spoken of: "a review score of 4.5", "five-star", for a rating."""
+    if parameter.named("rating", "ratings", "stars"):
+        for hit in _STARS.finditer(intent.text):
+            start, end = hit.span(1 if hit.group(1) else 2)
+            for number in intent.numbers:
+                if (number.start, number.end) == (start, end) and (
+                    value := as_number(number, parameter)
+                ) is not None:
+                    yield Candidate(value, 0.75, start, end, "stars")
 
 
 def _clock_parts(parameter: Parameter, intent: Intent) -> Iterator[Candidate]:

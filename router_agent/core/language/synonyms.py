@@ -104,6 +104,21 @@ near nearby close around nearest
 child children kid
 transit transport transportation
 cheap inexpensive affordable
+probability odds chance likelihood
+volume loud loudness noise
+command cmd terminal shell console
+computer pc laptop desktop machine
+taxi cab ride
+inventor invent invention
+clean cleaner cleaning housekeeper maid
+chart graph plot diagram
+contact phone telephone
+salon hairdresser barber stylist
+drink beverage
+school university college
+teacher tutor instructor
+bill invoice receipt
+salary wage income
 """.strip().splitlines()
 
 

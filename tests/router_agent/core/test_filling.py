@@ -508,3 +508,78 @@ def test_whatever_is_said_and_asked_for_values_stand_in_the_intent(
     found = fill(intent, tool("do_it", "", properties, list(properties)))
 
     assert all(one.start == -1 or 0 <= one.start <= one.end <= len(intent.text) for one in found.evidence)
+
+
+SERVICE: dict[str, Any] = {
+    "type": "integer",
+    "description": "E.g. 1 for cleaning service, 2 for an ironing service, 3 for extensive cleaning service.",
+}
+REGION: dict[str, Any] = {
+    "type": "integer",
+    "description": "Id: '1' represents Porto, '2' represents Vila Real and '3' represents Faro.",
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ("somebody for ironing in Vila Real", {"service_id": 2, "region": 2}),
+        ("cleaning services in Faro, please", {"service_id": 1, "region": 3}),
+        ("an extensive cleaning, in Porto", {"service_id": 3, "region": 1}),
+        ("service 7 in region 9", {"service_id": 7, "region": 9}),
+    ],
+)
+def test_a_number_stands_for_what_its_description_says(said: str, arguments: dict[str, Any]) -> None:
+    assert filled(said, {"service_id": SERVICE, "region": REGION}) == arguments
+
+
+def test_several_numbers_that_stand_for_something_make_a_list() -> None:
+    services = SERVICE | {"type": "array", "items": {"type": "integer"}}
+
+    assert filled("cleaning and ironing", {"services": services}) == {"services": [1, 2]}
+
+
+def test_a_text_that_stands_for_something_is_a_text() -> None:
+    assert filled("ironing", {"service_id": SERVICE | {"type": "string"}}) == {"service_id": "2"}
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "10 is the default and 20 is the maximum",
+        "0 = off, 1 = on",
+        "from 1 for the least",
+        "Group 1 for short",
+    ],
+)
+def test_a_number_that_stands_for_nothing_is_no_value(description: str) -> None:
+    said = "the default, on Monday at the maximum, for short, the least"
+
+    assert filled(said, {"level": {"type": "integer", "description": description}}, required=[]) == {}
+
+
+@pytest.mark.parametrize(
+    "said", ["find a provider in Faro", "show me providers", "who provides it? get me one"]
+)
+def test_what_somebody_wants_done_says_nothing_of_a_record(said: str) -> None:
+    late = {"type": "boolean", "description": "Whether the provider has a record of late check-ins"}
+
+    assert filled(said, {"has_late_check_in": late}, required=[]) == {}
+
+
+def test_part_of_a_name_is_not_short_for_a_choice() -> None:
+    city = {"type": "string", "enum": ["Bangkok", "Chiang Mai"]}
+
+    assert filled("cleaners in Bang Kruai District", {"city": city}, required=[]) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "rating"),
+    [
+        ("a cook with a review score of 4.5, for 6 people", 4.5),
+        ("for 6 people, a 5-star cook", 5),
+        ("cooks rated at least 4.8 for 6", 4.8),
+    ],
+)
+def test_stars_and_scores_are_a_rating(said: str, rating: float) -> None:
+    assert filled(said, {"rating": NUMBER, "people": NUMBER}, required=[])["rating"] == rating

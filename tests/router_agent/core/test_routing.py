@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router_agent.core.features import FALLING, RISING
 from router_agent.core.filling import fill
 from router_agent.core.fitting import calibration_error, fit, fit_choice
-from router_agent.core.gate import FALLING, RISING, Gate, Logistic
+from router_agent.core.gate import Gate, Logistic
 from router_agent.core.intents import Answer, Intent
 from router_agent.core.router import Policy
 from router_agent.core.routes import Decision

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router_agent.core import Catalogue, Evidence, Filled, Gate, Logistic, Router, select
+from router_agent.core import Catalogue, Evidence, Filled, Gate, Logistic, Router, Tool, select
+from router_agent.core.features import features_of
 from router_agent.core.filling import fill
 from router_agent.core.filling.weighing import weighed
-from router_agent.core.gate import features_of
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic
+from router_agent.core.sought import UNTOLD
 from router_agent.core.strategies import Hierarchical
 from router_agent.models.reading import Reading, SlotReading, SpanReading, ToolPage
 from tests.router_agent.core.tools_at_hand import ALL, GATE, READ, WEATHER, tool
@@ -186,6 +187,70 @@ def test_a_parameter_that_may_be_left_out_and_was_is_open() -> None:
 
     assert features(said) == pytest.approx(1 / 3)  # the unit is missing, which is something else
     assert features(said, Evidence(("days",), -1, -1, "default", 0.6)) == 0.0
+
+
+ROI = tool(
+    "calculate_ROI",
+    "The return on an investment",
+    {"net_profit": {"type": "number", "description": "Profit of the year in dollars"}},
+    ["net_profit"],
+)
+
+
+def measured(said: str, one: Tool) -> dict[str, float]:
+    """Measure the call of the only tool in view, by words alone."""
+    intent = Intent.of(said)
+    (found,) = select(intent, Catalogue.of([one]))
+    return features_of(intent, [found], 0, fill(intent, found.tool), None)
+
+
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [
+        ("What is the weather in Oslo?", 1.0),
+        ("please show me the temperature of Oslo", 1.0),  # which means the same
+        ("What is the population of Oslo?", 0.0),
+        ("Hello there. Find a bakery selling bread in Oslo", 0.0),
+        ("Tell me the big news, and the weather", 0.0),
+        ("Oslo, tomorrow", UNTOLD),
+        ("Find Oslo", UNTOLD),  # a name is a value
+        ("what is in Oslo", UNTOLD),
+    ],
+)
+def test_what_is_asked_for_is_the_tools_or_it_is_not(said: str, share: float) -> None:
+    assert measured(said, WEATHER)["sought"] == share
+
+
+def test_what_is_asked_for_may_be_a_value() -> None:
+    shop = tool(
+        "shops", "Shops of a town", {"kind": {"type": "string", "enum": ["bakery", "florist"]}}, ["kind"]
+    )
+
+    assert measured("find a bakery", shop)["sought"] == 1.0
+
+
+def test_words_that_stand_with_parameters_alone_are_counted() -> None:
+    assert measured("what is the return in dollars this year", ROI)["echoed"] == pytest.approx(2 / 5)
+    assert measured("the return on this investment", ROI)["echoed"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "is_content"),
+    [
+        ("command", 1.0),
+        ("shell_command", 1.0),
+        ("sqlQuery", 1.0),
+        ("code", 1.0),
+        ("state_code", 0.0),
+        ("city", 0.0),
+    ],
+)
+def test_a_tool_that_takes_whatever_it_is_given_is_known_by_a_name(name: str, is_content: float) -> None:
+    text = {"type": "string"}
+
+    assert measured("list the files", tool("t", "", {name: text}, [name]))["content"] == is_content
+    assert measured("list the files", tool("t", "", {name: text}, []))["content"] == 0.0
+    assert measured("list the files", tool("t", "", {name: text | {"enum": ["a"]}}, [name]))["content"] == 0.0
 
 
 @given(

@@ -17,6 +17,7 @@ from router_agent.core import Tool
 from router_agent.models.wordpiece import WordPiece
 from router_agent.training import Case, generate, read_cases, write_cases
 from router_agent.training.align import span_of
+from router_agent.training.contents import content_cases
 from router_agent.training.corpus import corpus, held_back
 from router_agent.training.lessons import MOST_ABSENT, UNKNOWN, lesson_of, smaller_vocabulary
 from tests.router_agent.models.test_reading_and_layout import VOCABULARY
@@ -279,3 +280,20 @@ def test_cases_survive_a_trip_through_a_file(tmp_path: Path, public: Path) -> No
     assert [case.spans for case in read_cases(tmp_path / "cases.jsonl")] == [
         dict(case.spans) for case in cases
     ]
+
+
+def test_contents_are_asked_for_and_shown_to_who_wants_something_else() -> None:
+    others = list(generate(3, 40))
+    made = list(content_cases(1, others))
+
+    assert made == list(content_cases(1, others)) != list(content_cases(2, others))
+    wanted = [case for case in made if case.expected]
+    assert 0.7 < len(wanted) / (len(made) - len(wanted)) < 1.4
+    for case in wanted:
+        (right,) = case.expected
+        (tool,) = case.tools
+        arguments = {name: accepted[0] for name, accepted in right["arguments"].items()}
+        assert jsonschema_rs.is_valid(tool["parameters"], arguments)
+        for name, (start, end) in case.spans.items():
+            assert case.intent[start:end] == arguments[name]
+    assert {case.intent for case in made if not case.expected} <= {case.intent for case in others}
