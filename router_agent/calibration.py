@@ -10,6 +10,7 @@ from random import Random
 from router_agent.cases import Case, Expected
 from router_agent.core import (
     BY_BOTH,
+    BY_ITS_WORDS,
     BY_READING,
     BY_WORDS,
     OF_VALUES,
@@ -80,6 +81,8 @@ def _fitted(seen: Sequence[_Seen], *, reads: bool) -> Gate:
         for one in seen
         if (hits := [number for number, call in enumerate(one.calls) if one.is_hit(call)])
         and len(one.calls) > 1
+        # Of a tool that takes anything words tell nothing: what tells others apart is not learned from it.
+        and not one.calls[hits[0]].features["content"]
     ]
     choice = fit_choice(lists) if reads else _FLAT.choice
     chooser = replace(_FLAT, choice=choice)
@@ -98,7 +101,7 @@ def _fitted(seen: Sequence[_Seen], *, reads: bool) -> Gate:
     is_wanted = fit(wanted, BY_READING, shrink=0.01) if reads else fit(wanted, BY_WORDS)
     passing = sorted(is_wanted.of(features) for features, hit in wanted if hit)
     floor = passing[math.floor((1 - KEPT) * len(passing))] if passing else 0.5
-    worded = fit(wanted, BY_WORDS) if reads else None
+    worded = fit(wanted, BY_ITS_WORDS) if reads else None
     is_right = fit(right, BY_BOTH if reads else [*BY_WORDS, *OF_VALUES])
     return Gate(is_wanted, is_right, round(floor, 4), worded, choice)
 

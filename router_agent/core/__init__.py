@@ -1,7 +1,7 @@
 """The router's rules, pure: an intent and a catalogue in, a route out."""
 
 from router_agent.core.encoder import Encoder
-from router_agent.core.features import BY_BOTH, BY_READING, BY_WORDS, OF_VALUES
+from router_agent.core.features import BY_BOTH, BY_ITS_WORDS, BY_READING, BY_WORDS, OF_VALUES
 from router_agent.core.filling import Evidence, Filled, fill
 from router_agent.core.fitting import calibration_error, fit, fit_choice
 from router_agent.core.gate import Gate, Logistic
@@ -15,6 +15,7 @@ from router_agent.core.untrusted import clean
 
 __all__ = [
     "BY_BOTH",
+    "BY_ITS_WORDS",
     "BY_READING",
     "BY_WORDS",
     "DEFAULT_POLICY",

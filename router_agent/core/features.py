@@ -48,6 +48,8 @@ BY_WORDS: Final = tuple(
     if name not in {"cosine", "cosine_margin", "relevance", "heard", "left", "doubt", *OF_VALUES}
 )
 """What a gate without an encoder judges by."""
+BY_ITS_WORDS: Final = tuple(name for name in BY_WORDS if name not in {"sought", "echoed", "content"})
+"""What says that part of a request is a wish of its own: it has its tool's words, and not a parameter's only."""
 BY_READING: Final = (
     "cosine",
     "named",

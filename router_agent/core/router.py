@@ -99,7 +99,7 @@ class Router:
     def _is_wish(self, call: Call) -> bool:
         """Whether a clause wants a tool by itself."""
         # An encoder finds something near whatever was cut: a wish of its own has words for its tool.
-        if call.wanted < max(0.5, self._floor) or call.worded < 0.5:
+        if call.wanted < self._floor or call.worded < max(0.5, self._floor):
             return False
         # "load and run" is no wish to run something that was not said
         return not call.missing or " " in call.clause
