@@ -49,7 +49,7 @@ BY_WORDS: Final = tuple(
 )
 """What a gate without an encoder judges by."""
 BY_ITS_WORDS: Final = tuple(name for name in BY_WORDS if name not in {"sought", "echoed", "content"})
-"""What says that part of a request is a wish of its own: it has its tool's words, and not a parameter's only."""
+"""What says that part of a request is a wish of its own: words of its tool, not of a parameter only."""
 BY_READING: Final = (
     "cosine",
     "named",

@@ -16,6 +16,10 @@ from router_agent.core.tools import Catalogue
 TIE: Final = 0.03
 """Two participants' tools whose scores differ less are equally good."""
 
+_APART: Final = 0.4
+_APART_BY_WORDS: Final = 0.5
+"""How probable it must be, and by words, that a part of a request wants a tool by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -99,7 +103,7 @@ class Router:
     def _is_wish(self, call: Call) -> bool:
         """Whether a clause wants a tool by itself."""
         # An encoder finds something near whatever was cut: a wish of its own has words for its tool.
-        if call.wanted < self._floor or call.worded < max(0.5, self._floor):
+        if call.wanted < max(_APART, self._floor) or call.worded < max(_APART_BY_WORDS, self._floor):
             return False
         # "load and run" is no wish to run something that was not said
         return not call.missing or " " in call.clause

@@ -10,12 +10,12 @@ import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from router_agent.training.cases import Case, call
 from router_agent.training.generator import SOURCE
 
-_UNWANTED: int = 6
+_UNWANTED: Final = 6
 """Requests of others that each of these tools is shown with."""
 
 
