@@ -118,7 +118,7 @@ def features_of(
         "first": _opening(intent, one),
         "sought": sought(intent, one, filled),
         "echoed": _echoed(intent, one),
-        "content": float(any(one.required and one.is_content for one in one.tool.parameters)),
+        "content": float(any(parameter.is_content for parameter in required)),
         "margin": max(0.0, min(1.0, one.score - rival)) if others else 0.5,
         "cosine": max(0.0, cosine),
         "cosine_margin": max(0.0, min(0.5, cosine - rival_cosine)) if others else 0.1,

@@ -135,12 +135,12 @@ def _match(words: tuple[str, ...], intent: Intent) -> tuple[float, int, int]:
             return 1.0, places[at].start, places[at].end
     if len(words) == 1 and len(joined) >= 3:
         for place in places:
-            if place.lower in STOP_WORDS or any(
-                " " in name.text and name.start <= place.start < name.end for name in intent.names
-            ):
-                continue  # "Bang Kruai" is not short for Bangkok
+            if place.lower in STOP_WORDS:
+                continue
             long, short_ = sorted((place.lower, joined), key=len, reverse=True)
             if len(short_) >= 3 and long.startswith(short_) and len(short_) >= 0.3 * len(long):
+                if any(" " in one.text and one.start <= place.start < one.end for one in intent.names):
+                    continue  # "Bang Kruai" is not short for Bangkok
                 return 0.7, place.start, place.end
     telling = [one for one, word in zip(wanted, words, strict=True) if word not in STOP_WORDS]
     if not telling:

@@ -11,7 +11,7 @@ from router_agent.core.filling.candidates import Candidate
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.intents import Intent
 from router_agent.core.language.stems import stem
-from router_agent.core.language.words import STOP_WORDS
+from router_agent.core.language.words import NEGATIONS, STOP_WORDS
 from router_agent.core.parameters import Parameter
 
 _TOLD: Final = re.compile(
@@ -34,7 +34,9 @@ def codes_for(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Cand
         if (place := _place(words, intent))
     ]
     within = [one for one in said if not any(_holds(other, one) for other in said)]
-    if parameter.kind == "array" and within:
+    if parameter.kind == "array":
+        if not within or parameter.item_kind not in {"integer", "number", "string"}:
+            return
         start, end = min(one[1] for one in within), max(one[2] for one in within)
         yield Candidate(
             [_valued(parameter.item_kind, one[0]) for one in within], 0.7, start, end, "code", shares=True
@@ -66,6 +68,8 @@ def _told(description: str, name: tuple[str, ...]) -> tuple[tuple[str, tuple[str
 def _place(words: tuple[str, ...], intent: Intent) -> tuple[int, int] | None:
     """Return where the intent has these stems, one behind the other."""
     for at in intent.places.get(words[0], ()):
+        if at and intent.words[at - 1].lower in NEGATIONS:
+            continue
         has = intent.stems[at : at + len(words)]
         if len(has) == len(words) and all(one in stems for one, stems in zip(words, has, strict=True)):
             return intent.words[at].start, intent.words[at + len(words) - 1].end

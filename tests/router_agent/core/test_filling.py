@@ -527,6 +527,7 @@ REGION: dict[str, Any] = {
         ("cleaning services in Faro, please", {"service_id": 1, "region": 3}),
         ("an extensive cleaning, in Porto", {"service_id": 3, "region": 1}),
         ("service 7 in region 9", {"service_id": 7, "region": 9}),
+        ("ironing without cleaning, in Porto", {"service_id": 2, "region": 1}),
     ],
 )
 def test_a_number_stands_for_what_its_description_says(said: str, arguments: dict[str, Any]) -> None:
