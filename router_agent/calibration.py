@@ -69,7 +69,7 @@ def calibrate(
     alone, of which half look like it; every third among many as well. A case that expects none
     counts as it is. With an encoder, what chooses among the tools of a short list is fitted first; then,
     of what it chooses in the small views, how probable it is to be wanted and right. The floor is where 95 %
-    of what wants a tool passes.
+    of what wants a tool passes, as far as words can tell it.
     """
     chance = Random(seed)  # noqa: S311 - the same cases and seed are to give the same gate
     return _fitted(list(_seen(list(cases), encoder, chance, progress)), reads=encoder is not None)
@@ -99,7 +99,8 @@ def _fitted(seen: Sequence[_Seen], *, reads: bool) -> Gate:
     ]
     # Shrunk more: near misses of other tools are of other kinds than those that it was fitted to.
     is_wanted = fit(wanted, BY_READING, shrink=0.01) if reads else fit(wanted, BY_WORDS)
-    passing = sorted(is_wanted.of(features) for features, hit in wanted if hit)
+    # Requests for tools that take anything are more here than elsewhere, and would lower the floor for all.
+    passing = sorted(is_wanted.of(features) for features, hit in wanted if hit and not features["content"])
     floor = passing[math.floor((1 - KEPT) * len(passing))] if passing else 0.5
     worded = fit(wanted, BY_ITS_WORDS) if reads else None
     is_right = fit(right, BY_BOTH if reads else [*BY_WORDS, *OF_VALUES])
