@@ -14,7 +14,6 @@ from router_agent.core.filling import Filled
 from router_agent.core.intents import Intent, Look
 from router_agent.core.language.words import STOP_WORDS, sense, stems_of
 from router_agent.core.selector import Selected, profile_of
-from router_agent.core.sought import sought
 from router_agent.models.reading import Reading
 
 RISING: Final = (
@@ -91,6 +90,8 @@ CHOICE: Final[Mapping[str, float]] = MappingProxyType(
 )
 """How they are told apart by a gate that was not fitted to it."""
 
+UNTOLD: Final = 0.5
+"""How well a tool knows of what is asked for where the request does not say it."""
 UNPOINTED: Final = 0.5
 """How well a reading and a call agree on values where none was taken from the intent."""
 
@@ -116,7 +117,7 @@ def features_of(
         "named": _covered(stems_of(one.tool.name), intent),
         "described": _covered(stems_of(one.tool.description)[:14], intent),
         "first": _opening(intent, one),
-        "sought": sought(intent, one, filled),
+        "sought": _sought(intent, one, filled),
         "echoed": _echoed(intent, one),
         "content": float(any(parameter.is_content for parameter in required)),
         "margin": max(0.0, min(1.0, one.score - rival)) if others else 0.5,
@@ -210,10 +211,20 @@ def _opening(intent: Intent, one: Selected) -> float:
     return sum(hits) / len(hits) if hits else 0.0
 
 
+def _sought(intent: Intent, one: Selected, filled: Filled) -> float:
+    """Whether the tool, or a value that it gets, speaks of what is asked for."""
+    if intent.asked_for is None:
+        return UNTOLD
+    word, stems = intent.words[intent.asked_for], intent.stems[intent.asked_for]
+    if any(item.start <= word.start < item.end for item in filled.evidence):
+        return 1.0
+    profile = profile_of(one.tool)
+    return float(any(stem in profile.stems or sense(stem) in profile.senses for stem in stems))
+
+
 def _echoed(intent: Intent, one: Selected) -> float:
     """How many of the intent's telling words stand with the tool's parameters and not with it; 1: five."""
-    own = {*stems_of(one.tool.name), *stems_of(one.tool.description)}
-    told = frozenset[str]().union(*(parameter.texts for parameter in one.tool.parameters)) - own
+    told = profile_of(one.tool).beside
     hits = sum(
         any(stem in told for stem in stems)
         for word, stems in zip(intent.words, intent.stems, strict=True)

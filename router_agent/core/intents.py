@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Final
 
 from router_agent.core.language.amounts import Number, numbers_in
+from router_agent.core.language.asking import asked_for
 from router_agent.core.language.moments import Moment, moments_in
 from router_agent.core.language.stems import stem
 from router_agent.core.language.words import ORDERS, STOP_WORDS, Word, parts_of, sense, words_in
@@ -108,6 +109,11 @@ class Intent:
             if word.lower not in STOP_WORDS
             for one in stems
         )
+
+    @cached_property
+    def asked_for(self) -> int | None:
+        """The number of the word that names what is asked for, if one does."""
+        return asked_for(self.text, self.words)
 
     @cached_property
     def unread(self) -> float:

@@ -43,6 +43,8 @@ class Profile:
 
     stems: Mapping[str, float]
     senses: Mapping[str, float]
+    beside: frozenset[str]
+    """Stems that stand with its parameters, and neither in its name nor in its description."""
 
 
 @lru_cache(maxsize=4_096)
@@ -69,7 +71,8 @@ def profile_of(tool: Tool) -> Profile:
         group = sense(word)
         if group.startswith("~"):
             senses[group] = max(senses.get(group, 0.0), weight)
-    return Profile(stems, senses)
+    told = frozenset[str]().union(*(parameter.texts for parameter in tool.parameters))
+    return Profile(stems, senses, told.difference(stems_of(tool.name), described))
 
 
 def select(intent: Intent, catalogue: Catalogue, encoder: Encoder | None = None) -> list[Selected]:

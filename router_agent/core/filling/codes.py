@@ -8,10 +8,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from router_agent.core.filling.candidates import Candidate
+from router_agent.core.filling.known import spans_of
 from router_agent.core.filling.nearness import Cues
 from router_agent.core.intents import Intent
 from router_agent.core.language.stems import stem
-from router_agent.core.language.words import NEGATIONS, STOP_WORDS
+from router_agent.core.language.words import STOP_WORDS
 from router_agent.core.parameters import Parameter
 
 _TOLD: Final = re.compile(
@@ -31,7 +32,7 @@ def codes_for(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Cand
     said = [
         (code, *place)
         for code, words in _told(parameter.description, parameter.name_stems)
-        if (place := _place(words, intent))
+        if (place := next(spans_of(words, intent), None))
     ]
     within = [one for one in said if not any(_holds(other, one) for other in said)]
     if parameter.kind == "array":
@@ -63,17 +64,6 @@ def _told(description: str, name: tuple[str, ...]) -> tuple[tuple[str, tuple[str
         if any(word not in _NO_THING and word not in STOP_WORDS for word in own):
             out.append((code, tuple(map(stem, own))))
     return tuple(out)
-
-
-def _place(words: tuple[str, ...], intent: Intent) -> tuple[int, int] | None:
-    """Return where the intent has these stems, one behind the other."""
-    for at in intent.places.get(words[0], ()):
-        if at and intent.words[at - 1].lower in NEGATIONS:
-            continue
-        has = intent.stems[at : at + len(words)]
-        if len(has) == len(words) and all(one in stems for one, stems in zip(words, has, strict=True)):
-            return intent.words[at].start, intent.words[at + len(words) - 1].end
-    return None
 
 
 def _holds(one: tuple[Any, int, int], other: tuple[Any, int, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import contains
 from typing import Final
@@ -65,6 +65,16 @@ def _shown(description: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((value, stems) for stems, value in out.items())
 
 
+def spans_of(stems: Sequence[str], intent: Intent) -> Iterator[tuple[int, int]]:
+    """Return where the intent has these stems one behind the other, and does not deny them."""
+    for at in intent.places.get(stems[0], ()):
+        has = intent.stems[at : at + len(stems)]
+        if len(has) < len(stems) or not all(map(contains, has, stems)):
+            continue
+        if not at or intent.words[at - 1].lower not in NEGATIONS:
+            yield intent.words[at].start, intent.words[at + len(stems) - 1].end
+
+
 def shown_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Candidate]:
     """Offer a value that the description shows, in its spelling, where the intent has its words."""
     shown = _shown(parameter.description)
@@ -74,13 +84,7 @@ def shown_words(parameter: Parameter, intent: Intent, cues: Cues) -> Iterator[Ca
     for value, stems in shown:
         if len(stems) == 1 and cues.is_anothers(parameter, stems[0]):
             continue
-        for at in intent.places.get(stems[0], ()):
-            has = intent.stems[at : at + len(stems)]
-            if len(has) < len(stems) or not all(map(contains, has, stems)):
-                continue
-            if at and intent.words[at - 1].lower in NEGATIONS:
-                continue
-            start, end = intent.words[at].start, intent.words[at + len(stems) - 1].end
+        for start, end in spans_of(stems, intent):
             if cues.is_in_name(start, end):
                 continue  # a part of a name is not what was shown
             near = cues.near(parameter, start, end)

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router_agent.core import Catalogue, Evidence, Filled, Gate, Logistic, Router, Tool, select
-from router_agent.core.features import features_of
+from router_agent.core.features import UNTOLD, features_of
 from router_agent.core.filling import fill
 from router_agent.core.filling.weighing import weighed
 from router_agent.core.intents import Intent
 from router_agent.core.planning import Monolithic
-from router_agent.core.sought import UNTOLD
 from router_agent.core.strategies import Hierarchical
 from router_agent.models.reading import Reading, SlotReading, SpanReading, ToolPage
 from tests.router_agent.core.tools_at_hand import ALL, GATE, READ, WEATHER, tool
