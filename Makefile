@@ -33,7 +33,9 @@ help: ## List the targets
 .PHONY: install
 install: $(VENV)/.installed ## Make .venv with the locked packages and this project in it
 
-$(VENV)/.installed: requirements-dev.lock pyproject.toml gateway/transport/_wire.c schemas/_header.c
+COMPILED := gateway/_flow.c gateway/transport/_wire.c gateway/transport/frames.h schemas/_header.c schemas/plain.h
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml $(COMPILED)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  $(SUDO) apt-get update -qq; DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq python3-venv >/dev/null; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)

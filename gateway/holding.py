@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from gateway.broker.protocol import Broker, BrokerUnavailable
 from gateway.core import Topic
 from gateway.fanout import Fanout
+
+if TYPE_CHECKING:
+    from gateway._flow import Flow
 
 log = structlog.get_logger("gateway.holding")
 
@@ -27,6 +30,22 @@ class Held:
     fanout: Fanout
     holders: int = 0
     """Handshakes and members that need it."""
+    flow: Flow | None = None
+    """What is decided once for many, while nothing changes (`gateway.flows`)."""
+    reads: int = 0
+    """Reads that were decided one by one since then."""
+
+    @property
+    def was_given(self) -> bool:
+        """Whether its members may have something waiting."""
+        return self.fanout.was_given or (self.flow is not None and self.flow.was_given)
+
+    def end_flow(self) -> None:
+        """End the flow: what it took is written, and what comes now comes behind it."""
+        if self.flow is not None:
+            flow, self.flow, self.reads = self.flow, None, 0
+            self.fanout.was_given = True
+            flow.shut()
 
 
 class Holding:

@@ -58,7 +58,8 @@ class Metrics(Collector):
         self._relayed = {family: [0, 0] for family in FAMILY_CLASSES}
         """By family: envelopes, and their bytes."""
         self._relayed_otherwise = [0, 0]
-        self._delivered = self._delivered_bytes = 0
+        self.all_delivered = [0, 0]
+        """What was put into outboxes: envelopes, and their bytes."""
         self._refused = dict.fromkeys(map(str, ErrorCode), 0)
         self._closed = dict.fromkeys((*(str(int(code)) for code in CloseCode), "other"), 0)
         self._handshakes_refused: dict[str, int] = {}
@@ -78,10 +79,14 @@ class Metrics(Collector):
         counts[0] += 1
         counts[1] += size
 
+    def relayed_of(self, family: str) -> list[int]:
+        """Return what counts envelopes of this family, and their bytes; whoever relays more adds to it."""
+        return self._relayed.get(family, self._relayed_otherwise)
+
     def delivered(self, envelopes: int, size: int) -> None:
         """So many envelopes, of `size` bytes together, were put into the outboxes of connections."""
-        self._delivered += envelopes
-        self._delivered_bytes += size
+        self.all_delivered[0] += envelopes
+        self.all_delivered[1] += size
 
     def refused(self, code: ErrorCode) -> None:
         """An envelope was refused."""
@@ -133,9 +138,9 @@ class Metrics(Collector):
         yield _labelled("mcpx_envelopes_refused", "Envelopes refused", "error", self._refused)
         received = sum(relayed.values()) + sum(self._refused.values())
         yield _plain("mcpx_envelopes_received", "Envelopes that arrived, allowed or refused", received)
-        yield _plain("mcpx_envelopes_delivered", "Envelopes put into outboxes", self._delivered)
+        yield _plain("mcpx_envelopes_delivered", "Envelopes put into outboxes", self.all_delivered[0])
         yield _plain(
-            "mcpx_envelopes_delivered_bytes", "Bytes of envelopes put into outboxes", self._delivered_bytes
+            "mcpx_envelopes_delivered_bytes", "Bytes of envelopes put into outboxes", self.all_delivered[1]
         )
         yield _plain("mcpx_connections_opened", "Connections accepted", self._connections_opened)
         yield _labelled("mcpx_connections_closed", "Connections ended", "code", self._closed)

@@ -43,6 +43,7 @@ from gateway.core import (
 )
 from gateway.errors import GatewayError
 from gateway.fanout import Fanout
+from gateway.flows import Flows
 from gateway.holding import Held, Holding
 from gateway.metrics import Metrics
 from gateway.rounds import Rounds
@@ -144,6 +145,7 @@ class Node:
         The method itself, as a call between would cost as much: it is called for each read.
         """
         self._holding = Holding(broker, self._rounds.turn, self._disown, metrics.delivered, linger_s)
+        self._flows = Flows(clock, self._rounds, metrics) if broker.is_local else None
         self._homes: dict[str, Held] = {}
         """By connection."""
         self._now = self._monotonic = 0.0
@@ -399,6 +401,7 @@ class Node:
         )
         home = self._homes.get(member.connection)
         if home is not None:
+            home.end_flow()
             data = refusal(id=self._new_id(), at=self._clock.now(), to=member.id, error=error)
             home.fanout.tell(data, member)
             self._rounds.touch(home.fanout)
@@ -412,6 +415,7 @@ class Node:
         log.info("connection.closed", **_of(member), code=int(code), reason=code.name)
         home = self._homes.get(member.connection)
         if home is not None:
+            home.end_flow()
             home.fanout.flush()
         member.outbox.close(code)
         self._fail_joining(member, _why_not_joined(code))
@@ -431,6 +435,8 @@ class Node:
             self.metrics.relayed(envelope.kind.family, len(data))
             drafts.append(Draft(Relayed(connection, envelope.sender, envelope.to, data), member, position))
         self.broker.publish(member.topic, drafts)
+        if self._flows is not None:
+            self._flows.read(held)
 
     # What the broker tells
 
@@ -438,6 +444,7 @@ class Node:
         """The next entries of a topic's order (`Hearer`)."""
         held = self._holding.find(topic)
         if held is not None:
+            held.end_flow()
             for effect in held.topic.apply(position, entries):
                 self._perform(effect, held.fanout)
 
@@ -540,7 +547,7 @@ class Node:
             self._expire(now)
         self._turn = (self._turn + 1) % _TURNS
         for held in list(self._holding)[self._turn :: _TURNS]:
-            if held.fanout.was_given:
+            if held.was_given:
                 self._look_at(held)
         unsaid, self._unsaid = self._unsaid, []
         for topic, draft in unsaid:
@@ -552,6 +559,8 @@ class Node:
         """Close who is behind; once nobody has anything waiting, nobody is asked until there is more."""
         waiting = [member for member in held.topic.members.values() if member.outbox.waiting_bytes]
         held.fanout.was_given = bool(waiting) or not held.fanout.is_idle
+        if held.flow is not None:
+            held.flow.was_given = False
         for member in waiting:
             if member.outbox.is_behind():
                 self.close(member, CloseCode.SLOW_CONSUMER)

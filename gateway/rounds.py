@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway.core import Member
 from gateway.fanout import Fanout
+
+if TYPE_CHECKING:
+    from gateway._flow import Flow
+
+    Sink = Fanout | Flow
 
 _OWED_S: Final = 0.001
 """What is owed is paid after once to twice so long, if nothing has come for it to leave with."""
@@ -29,16 +33,16 @@ class Rounds:
     __slots__ = ("_alone", "_is_sweep_due", "_owing", "_polls", "_reads", "_touched", "reader")
 
     def __init__(self) -> None:
-        self.reader: Member | None = None
+        self.reader: Any = None
         """Whose read is being taken; deliveries wait for its end."""
-        self._touched: dict[Fanout, Member | None] = {}
+        self._touched: dict[Sink, Any] = {}
         """Those with something pending that nobody has scheduled, and who alone was read for it."""
-        self._owing: dict[Fanout, None] = {}
+        self._owing: dict[Sink, None] = {}
         """Those that owe somebody its copy of what it sent."""
         self._is_sweep_due = False
         self._reads = self._alone = self._polls = 0
 
-    def touch(self, fanout: Fanout) -> None:
+    def touch(self, fanout: Sink) -> None:
         """See to it that what is pending there leaves."""
         fanout.was_given = True
         reader = self.reader
@@ -52,6 +56,17 @@ class Rounds:
         self.reader = None
         if not self._touched:
             return
+        self._reads += 1
+        if self._alone:
+            self._alone -= 1
+            self.sweep()
+        else:
+            self._sweep_soon()
+
+    def took(self, sink: Sink, reader: Any) -> None:
+        """A read has led to deliveries there, and to nothing else: `touch` and `read_done` in one."""
+        if self._touched.setdefault(sink, reader) is not reader:
+            self._touched[sink] = None
         self._reads += 1
         if self._alone:
             self._alone -= 1
@@ -91,7 +106,7 @@ class Rounds:
             elif fanout.flush_but(reader):
                 self._owe(fanout)
 
-    def _owe(self, fanout: Fanout) -> None:
+    def _owe(self, fanout: Sink) -> None:
         if not self._owing:
             asyncio.get_running_loop().call_later(_OWED_S, self._pay)
         self._owing[fanout] = None

@@ -91,6 +91,10 @@ class MemoryBroker:
         return self._hearer is not None
 
     @property
+    def is_local(self) -> bool:
+        return True
+
+    @property
     def description(self) -> dict[str, Any]:
         return {"broker": "memory", "durable_rights": self._state is not None}
 

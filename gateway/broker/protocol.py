@@ -103,6 +103,11 @@ class Broker(Protocol):
         ...
 
     @property
+    def is_local(self) -> bool:
+        """Whether there is one node, and it is told what it publishes before `publish` returns."""
+        ...
+
+    @property
     def description(self) -> dict[str, Any]:
         """Facts for `/readyz?verbose` and logs: kind of broker, durability; no secrets."""
         ...

@@ -85,6 +85,10 @@ class RedisBroker:
         return store.is_ready and store.trouble is None
 
     @property
+    def is_local(self) -> bool:
+        return False
+
+    @property
     def description(self) -> dict[str, Any]:
         store, shards = self._shards.store, self._shards.connections
         others = {each.label: each.trouble or "ready" for each in shards} if len(shards) > 1 else {}

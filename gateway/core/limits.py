@@ -50,6 +50,16 @@ class Bucket:
         self._level = level
         return max(1, math.ceil((1.0 - level) / self._per_second * 1000))
 
+    def take_all(self, count: int, now: float) -> bool:
+        """Take so many tokens if there are so many, else none; return whether they were taken."""
+        level = self._level + (now - self._at) * self._per_second
+        if level > self._burst:  # noqa: PLR1730  # as above
+            level = self._burst
+        if level < count:
+            return False
+        self._level, self._at = level - count, now
+        return True
+
     def is_full(self, now: float) -> bool:
         """Whether nothing that was taken is missing any more: a new bucket would be no different."""
         return self._level + (now - self._at) * self._per_second >= self._burst

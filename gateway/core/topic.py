@@ -63,6 +63,10 @@ class Topic:
         else:
             self._directed = _without(member, self._directed)
 
+    def everybody(self) -> Sequence[Member]:
+        """Return the members in the order in which they hear, if each hears everything; else none."""
+        return self._hearing_all if len(self._hearing_all) == len(self.members) else ()
+
     def apply(self, position: int, entries: Sequence[Entry]) -> Iterable[Effect]:
         """
         Take the next entries of the order, from `position` on; yield what they lead to on this node.

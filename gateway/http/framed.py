@@ -11,7 +11,7 @@ import structlog
 from gateway.core import Member
 from gateway.http.turnstile import Pass
 from gateway.node import Node
-from gateway.transport import Deflater, FramedConnection
+from gateway.transport import Deflater, FramedConnection, Inlet, MakeInlet
 from schemas import CLOSE_REASONS, CloseCode
 
 log = structlog.get_logger("gateway.websocket")
@@ -51,6 +51,13 @@ class FramedOutbox:
             connection.write(b"".join(before))
         if self._code is not None:
             self.close(self._code)
+
+    def tap(self, make: MakeInlet) -> tuple[Inlet, Callable[[bytes], object]] | None:
+        """As `gateway.flows.Tappable`."""
+        if self._connection is None or self._deflater is not None:
+            return None
+        inlet = self._connection.tap(make)
+        return None if inlet is None else (inlet, self._connection.write)
 
     @property
     def waiting_bytes(self) -> int:

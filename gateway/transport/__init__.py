@@ -1,7 +1,7 @@
 """Frames under uvicorn: what its own protocol classes lack. Knows nothing of MCPx."""
 
 from gateway.transport.deflate import Deflater
-from gateway.transport.frames import FramedConnection, Receiver, frame_head, frames_of
+from gateway.transport.frames import FramedConnection, Inlet, MakeInlet, Receiver, frame_head, frames_of
 from gateway.transport.http_protocol import HttpTransport
 from gateway.transport.websocket_protocol import EXTENSION, WebSocketTransport
 
@@ -10,6 +10,8 @@ __all__ = [
     "Deflater",
     "FramedConnection",
     "HttpTransport",
+    "Inlet",
+    "MakeInlet",
     "Receiver",
     "WebSocketTransport",
     "frame_head",

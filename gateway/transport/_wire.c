@@ -16,49 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define TEXT 0x81 /* a whole message of text: FIN, and the opcode (RFC 6455 5.2) */
-#define MASKED 0x80
-#define SHORT 126
-#define LONG 127
-#define MASK_BYTES 4
-#define WORD 8
-
-/* Write `size` unmasked bytes to `out`; return whether they are all ASCII. */
-static int
-unmask(const unsigned char *masked, Py_ssize_t size, const unsigned char *key, unsigned char *out)
-{
-    uint64_t mask, word, seen = 0;
-    Py_ssize_t at = 0;
-
-    memcpy(&mask, key, MASK_BYTES);
-    memcpy((unsigned char *)&mask + MASK_BYTES, key, MASK_BYTES);
-    for (; at + WORD <= size; at += WORD) {
-        memcpy(&word, masked + at, WORD);
-        word ^= mask;
-        memcpy(out + at, &word, WORD);
-        seen |= word;
-    }
-    for (; at < size; at++) {
-        out[at] = masked[at] ^ key[at % MASK_BYTES];
-        seen |= out[at];
-    }
-    return (seen & UINT64_C(0x8080808080808080)) == 0;
-}
-
-/* Whether these bytes are UTF-8; no error is left set, except for a lack of memory. */
-static int
-is_utf8(const unsigned char *data, Py_ssize_t size)
-{
-    PyObject *text = PyUnicode_DecodeUTF8((const char *)data, size, NULL);
-
-    if (text != NULL) {
-        Py_DECREF(text);
-        return 1;
-    }
-    if (PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-        PyErr_Clear();
-    return 0;
-}
+#include "frames.h"
 
 PyDoc_STRVAR(take_texts_doc,
 "take_texts(data, position, max_size, texts)\n--\n\n"
@@ -87,37 +45,18 @@ take_texts(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     for (;;) {
         const unsigned char *frame = (const unsigned char *)view.buf + position;
-        Py_ssize_t left = view.len - position;
-        Py_ssize_t head = 2 + MASK_BYTES;
-        uint64_t size;
+        Py_ssize_t head, size;
         PyObject *text;
         int is_text;
 
-        if (left < head || frame[0] != TEXT || !(frame[1] & MASKED))
+        if (!is_text_frame(frame, view.len - position, max_size, &head, &size))
             break;
-        size = frame[1] & ~MASKED;
-        if (size == SHORT) {
-            head += 2;
-            if (left < head)
-                break;
-            size = (uint64_t)frame[2] << 8 | frame[3];
-        }
-        else if (size == LONG) {
-            head += 8;
-            if (left < head)
-                break;
-            size = 0;
-            for (int at = 2; at < 10; at++)
-                size = size << 8 | frame[at];
-        }
-        if (size > (uint64_t)max_size || size > (uint64_t)(left - head))
-            break;
-        text = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+        text = PyBytes_FromStringAndSize(NULL, size);
         if (text == NULL)
             goto failed;
-        is_text = unmask(frame + head, (Py_ssize_t)size, frame + head - MASK_BYTES,
+        is_text = unmask(frame + head, size, frame + head - MASK_BYTES,
                          (unsigned char *)PyBytes_AS_STRING(text))
-                  || is_utf8((unsigned char *)PyBytes_AS_STRING(text), (Py_ssize_t)size);
+                  || is_utf8((unsigned char *)PyBytes_AS_STRING(text), size);
         if (!is_text || PyList_Append(args[3], text) < 0) {
             Py_DECREF(text);
             if (PyErr_Occurred())
@@ -125,7 +64,7 @@ take_texts(PyObject *module, PyObject *const *args, Py_ssize_t count)
             break;
         }
         Py_DECREF(text);
-        position += head + (Py_ssize_t)size;
+        position += head + size;
     }
     PyBuffer_Release(&view);
     return PyLong_FromSsize_t(position);
@@ -133,19 +72,6 @@ take_texts(PyObject *module, PyObject *const *args, Py_ssize_t count)
 failed:
     PyBuffer_Release(&view);
     return NULL;
-}
-
-/* What stands before `size` bytes of text in a server's frame; return how long it is. */
-static int
-write_head(unsigned char *out, uint64_t size)
-{
-    int more = size < SHORT ? 0 : size < 1 << 16 ? 2 : 8;
-
-    out[0] = TEXT;
-    out[1] = more == 0 ? (unsigned char)size : more == 2 ? SHORT : LONG;
-    for (int at = 0; at < more; at++)
-        out[2 + at] = (unsigned char)(size >> 8 * (more - 1 - at));
-    return 2 + more;
 }
 
 PyDoc_STRVAR(frames_of_doc,

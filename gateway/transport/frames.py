@@ -94,6 +94,25 @@ class Receiver(Protocol):
         ...
 
 
+class Inlet(Protocol):
+    """Who gets what a connection reads before the connection does."""
+
+    def __call__(self, data: bytes, /) -> object:
+        """Take it, or pass it on."""
+        ...
+
+    def close(self) -> None:
+        """Pass everything on from here on."""
+        ...
+
+
+MakeInlet = Callable[[Callable[[bytes], bool], int, bool], Inlet]
+"""
+Makes one of: what takes a read and returns whether it has everything that has begun, the most bytes
+of a message, and whether it has everything now.
+"""
+
+
 class Owner(Protocol):
     """uvicorn's list of connections, which it ends when it shuts down."""
 
@@ -114,6 +133,7 @@ class FramedConnection(asyncio.Protocol):
         "_held",
         "_held_bytes",
         "_in_message",
+        "_inlet",
         "_is_dropping",
         "_is_ending",
         "_is_over",
@@ -156,6 +176,8 @@ class FramedConnection(asyncio.Protocol):
         """Whether what is written goes nowhere any more."""
         self._tail: bytearray | None = None
         """The beginning of a frame whose rest has not come."""
+        self._inlet: Inlet | None = None
+        """Gets what is read before this does, if somebody has asked for that."""
         self._odd: WebSocketProtocol | None = None
         self._in_message = False
         """Whether a fragmented message is under way; then every frame is odd."""
@@ -306,15 +328,32 @@ class FramedConnection(asyncio.Protocol):
         """Take first what came before there was a receiver; soon, so that its owner can make ready."""
         # What is read meanwhile comes behind it: a call of its own could come after the next read.
         self._tail = bytearray(early)
-        asyncio.get_running_loop().call_soon(self.data_received, b"")
+        asyncio.get_running_loop().call_soon(self._read, b"")
 
-    def data_received(self, data: bytes | bytearray) -> None:
+    @property
+    def data_received(self) -> Callable[[bytes], object]:  # type: ignore[override]  # whose method differs
+        """Take what was read."""
+        return self._inlet or self._read
+
+    def tap(self, make: MakeInlet) -> Inlet | None:
+        """Let what `make` returns have each read first, from here on; the same at the next call."""
+        if self._inlet is None and not self._is_dropping:
+            self._inlet = make(self._read, self._max_size, self._is_between)
+            self._transport.set_protocol(self)  # which looks up once what it calls
+        return self._inlet
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether the next thing to come is the beginning of a frame that stands for itself."""
+        return self._tail is None and not (self._in_message or self._odd or self._is_dropping)
+
+    def _read(self, data: bytes | bytearray) -> bool:
         if self._is_over:
-            return
+            return False
         if self._tail is not None:
             self._tail += data
             if len(self._tail) < self._wanted(self._tail):
-                return
+                return False
             data, self._tail = self._tail, None
         position, size = 0, len(data)
         receiver, max_size = self._receiver, self._max_size
@@ -361,6 +400,7 @@ class FramedConnection(asyncio.Protocol):
         if texts:
             self._receiver.received(texts)
         receiver.read_done()
+        return self._is_between
 
     def _hand_over(self, texts: list[bytes]) -> list[bytes]:
         """Hand over what came before something else; return where to collect what comes behind it."""
@@ -466,6 +506,7 @@ class FramedConnection(asyncio.Protocol):
             self._last_call.cancel()
         self._owner.connections.discard(self)
         self._over(self._close_sent or _ABNORMAL)
+        self._inlet = None
         self._receiver = _NOBODY  # who knows this connection: only the collector would part them
 
     def _leave_socket(self) -> None:
@@ -476,6 +517,8 @@ class FramedConnection(asyncio.Protocol):
     def _drop(self) -> None:
         self._is_dropping = True
         self.write.divert(_dropped)
+        if self._inlet is not None:
+            self._inlet.close()
 
     def _over(self, code: int) -> None:
         if not self._is_over:
