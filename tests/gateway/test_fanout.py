@@ -108,7 +108,7 @@ def test_each_member_hears_what_it_should_in_order_and_once(
     present: list[Member] = list(everybody)
     due: dict[str, list[bytes]] = {member.id: [] for member in everybody}
 
-    small = mock.patch.multiple(fanout_module, SMALL=1, _SLICE=2, _MAX_BATCH_BYTES=300)
+    small = mock.patch.multiple(fanout_module, SMALL=1, _AT_ONCE=2, _SLICE=2, _MAX_BATCH_BYTES=300)
     with small:
         for number, (step, value) in enumerate(history):
             match step, value:
@@ -321,10 +321,10 @@ def test_a_thousand_members_are_written_to_in_slices_and_nothing_overtakes_them(
     fanout = Fanout(rounds.call_soon, uncounted)
     fanout.deliver([b"1"], everybody)
     fanout.flush(in_slices=True)
-    assert [len(ear(member).heard) for member in everybody] == [1] * 160 + [0] * 840
+    assert [len(ear(member).heard) for member in everybody] == [1] * 64 + [0] * 936
 
     rounds.one()
-    assert sum(len(ear(member).heard) for member in everybody) == 320
+    assert sum(len(ear(member).heard) for member in everybody) == 128
 
     fanout.deliver([b"2"], everybody)
     fanout.tell(b"you", everybody[-1])
