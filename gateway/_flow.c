@@ -35,17 +35,20 @@ typedef struct {
     vectorcallfunc call;
     PyObject *otherwise; /* takes what this does not; NULL: closed */
     int is_between;      /* whether `otherwise` has everything that has begun: a frame begins next */
+    int is_closed;
     Py_ssize_t most_bytes;
     struct Flow *flow; /* NULL: nothing is taken here */
     PyObject *sender, *charge, *decide;
     double expires_at;
     Kind kinds[MOST_KINDS];
     int kind_count;
+    unsigned int life; /* of these kinds: another when they are forgotten */
 } Inlet;
 
 typedef struct Flow {
     PyObject_HEAD
     PyObject *protocol, *now, *monotonic, *delivered, *took;
+    Py_ssize_t most_bytes;
     PyObject *inlets[MOST_MEMBERS], *writes[MOST_MEMBERS];
     int members; /* 0: shut */
     PyObject *pending; /* frames; NULL: none */
@@ -55,6 +58,12 @@ typedef struct Flow {
     int spell, prompt;
     char is_overdue, is_small, was_given;
 } Flow;
+
+/* What one read holds, as far as it was looked at: of which kinds, and how long. */
+typedef struct {
+    int count, kinds[MOST_TOGETHER];
+    Py_ssize_t sizes[MOST_TOGETHER];
+} Read;
 
 /* What is pending and owed */
 
@@ -133,7 +142,7 @@ flush_but(Flow *flow, int reader)
     PyObject *frames, *owed;
     int failed = 0, creditor = flow->creditor;
 
-    if (flow->pending == NULL || PyBytes_GET_SIZE(flow->pending) > MOST_OWED_BYTES)
+    if (flow->pending == NULL || flow->text_bytes > MOST_OWED_BYTES)
         return flush(flow);
     if (flow->prompt > 0) {
         flow->prompt--;
@@ -182,6 +191,9 @@ place_of(const Flow *flow, const PyObject *inlet)
 
 PyDoc_STRVAR(flow_flush_doc,
 "flush()\n--\n\nAs `Fanout.flush`.");
+
+PyDoc_STRVAR(flow_schedule_doc,
+"schedule()\n--\n\nAs `Fanout.schedule` of a small topic: at once.");
 
 static PyObject *
 flow_flush(Flow *flow, PyObject *unused)
@@ -236,57 +248,64 @@ forget_kinds(Inlet *inlet)
         Py_CLEAR(kind->text);
         Py_CLEAR(kind->counts);
     }
+    inlet->life++;
 }
 
-/* Ask Python about an envelope of a kind that is not known here; return which it is then, or -1. */
+enum { UNDECIDED = -1, FAILED = -2 };
+
+/* Ask Python about an envelope of a kind that is not known here; return which it is then. */
 static int
 ask(Inlet *inlet, const unsigned char *text, Py_ssize_t size, Part kind)
 {
-    PyObject *envelope, *counts = NULL;
+    PyObject *envelope, *decide, *counts;
+    unsigned int life = inlet->life;
     Kind *known;
 
     if (inlet->kind_count == MOST_KINDS) {
-        forget_kinds(inlet); /* places of this read may mean them, so it is not taken */
-        return -1;
+        forget_kinds(inlet);
+        return UNDECIDED;
     }
-    envelope = PyBytes_FromStringAndSize((const char *)text, size);
-    if (envelope != NULL)
-        counts = PyObject_CallOneArg(inlet->decide, envelope);
-    Py_XDECREF(envelope);
-    if (counts == NULL)
+    if ((envelope = PyBytes_FromStringAndSize((const char *)text, size)) == NULL)
+        return FAILED;
+    decide = Py_NewRef(inlet->decide);
+    counts = PyObject_CallOneArg(decide, envelope);
+    Py_DECREF(decide);
+    Py_DECREF(envelope);
+    if (counts == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return FAILED;
         PyErr_Clear(); /* Python comes to it by its own way, and there it is logged */
-    if (counts == NULL || !PyList_CheckExact(counts) || PyList_GET_SIZE(counts) != 2
-        || inlet->flow == NULL || inlet->kind_count == MOST_KINDS) {
-        Py_XDECREF(counts);
-        return -1;
+        return UNDECIDED;
+    }
+    if (inlet->life != life || !PyList_CheckExact(counts) || PyList_GET_SIZE(counts) != 2) {
+        Py_DECREF(counts);
+        return UNDECIDED;
     }
     known = &inlet->kinds[inlet->kind_count];
     known->text = PyBytes_FromStringAndSize((const char *)kind.start, kind.size);
     if (known->text == NULL) {
-        PyErr_Clear();
         Py_DECREF(counts);
-        return -1;
+        return FAILED;
     }
     known->counts = counts;
     return inlet->kind_count++;
 }
 
-/* Which of the inlet's kinds this envelope is of; -1 where Python has to look. */
+/* Which of the inlet's kinds this envelope is of. */
 static int
-permitted(Inlet *inlet, const unsigned char *text, Py_ssize_t size)
+permitted(Inlet *inlet, const Flow *flow, const unsigned char *text, Py_ssize_t size)
 {
-    const Part protocol = {(Text)PyBytes_AS_STRING(inlet->flow->protocol),
-                           PyBytes_GET_SIZE(inlet->flow->protocol)};
+    const Part protocol = {(Text)PyBytes_AS_STRING(flow->protocol), PyBytes_GET_SIZE(flow->protocol)};
     Header header;
     Part sender, kind;
     uint64_t seen = 0; /* looked at before */
 
     if (!is_plain(text, text + size, protocol, &header, &seen))
-        return -1;
+        return UNDECIDED;
     sender = header.parts[FROM];
     if (sender.size != PyBytes_GET_SIZE(inlet->sender)
         || memcmp(sender.start, PyBytes_AS_STRING(inlet->sender), (size_t)sender.size) != 0)
-        return -1;
+        return UNDECIDED;
     kind = header.parts[KIND];
     for (int nth = 0; nth < inlet->kind_count; nth++) {
         PyObject *known = inlet->kinds[nth].text;
@@ -300,44 +319,111 @@ permitted(Inlet *inlet, const unsigned char *text, Py_ssize_t size)
 
 /* Whether the sender's token has expired; -1 is an error. */
 static int
-has_expired(const Inlet *inlet)
+has_expired(const Inlet *inlet, const Flow *flow)
 {
-    PyObject *read = PyObject_CallNoArgs(inlet->flow->now);
+    double expires_at = inlet->expires_at;
+    PyObject *read = PyObject_CallNoArgs(flow->now);
     double now = read == NULL ? -1.0 : PyFloat_AsDouble(read);
 
     Py_XDECREF(read);
     if (now == -1.0 && PyErr_Occurred())
         return -1;
-    return now >= inlet->expires_at;
+    return now >= expires_at;
 }
 
 /* Charge the sender for so many envelopes: 1, or 0 if it may not send so many; -1 is an error. */
 static int
-charge(Inlet *inlet, Py_ssize_t envelopes)
+charge(const Inlet *inlet, const Flow *flow, Py_ssize_t envelopes)
 {
-    PyObject *arguments[2] = {PyLong_FromSsize_t(envelopes), NULL}, *result = NULL;
+    PyObject *charged = Py_NewRef(inlet->charge), *result = NULL;
+    PyObject *arguments[2] = {PyLong_FromSsize_t(envelopes), PyObject_CallNoArgs(flow->monotonic)};
     int is_charged = -1;
 
-    arguments[1] = PyObject_CallNoArgs(inlet->flow->monotonic);
     if (arguments[0] != NULL && arguments[1] != NULL)
-        result = PyObject_Vectorcall(inlet->charge, arguments, 2, NULL);
+        result = PyObject_Vectorcall(charged, arguments, 2, NULL);
     if (result != NULL)
         is_charged = result == Py_True;
     Py_XDECREF(arguments[0]);
     Py_XDECREF(arguments[1]);
     Py_XDECREF(result);
+    Py_DECREF(charged);
     return is_charged;
+}
+
+/* Write a read's frames to `out`, and find out of which kind each text is; as `take`. */
+static int
+look_at(Inlet *inlet, const Flow *flow, PyObject *data, unsigned char **out, Read *read)
+{
+    const unsigned char *frame = (const unsigned char *)PyBytes_AS_STRING(data);
+    Py_ssize_t left = PyBytes_GET_SIZE(data);
+    Py_ssize_t most = inlet->most_bytes < flow->most_bytes ? inlet->most_bytes : flow->most_bytes;
+    unsigned int life = inlet->life;
+
+    for (read->count = 0; left > 0; read->count++) {
+        Py_ssize_t head, size;
+
+        if (read->count == MOST_TOGETHER || !is_text_frame(frame, left, most, &head, &size))
+            return 0;
+        *out += write_head(*out, (uint64_t)size);
+        if (!unmask(frame + head, size, frame + head - MASK_BYTES, *out) && !is_utf8(*out, size))
+            return PyErr_Occurred() ? -1 : 0;
+        (*out)[size] = 0;
+        read->kinds[read->count] = permitted(inlet, flow, *out, size);
+        if (read->kinds[read->count] < 0)
+            return read->kinds[read->count] == FAILED ? -1 : 0;
+        if (inlet->life != life) /* those of this read were others */
+            return 0;
+        read->sizes[read->count] = size;
+        *out += size;
+        frame += head + size;
+        left -= head + size;
+    }
+    return 1;
+}
+
+/* Count a read's envelopes; return their bytes, or -1. */
+static Py_ssize_t
+count_kinds(const Inlet *inlet, const Read *read)
+{
+    Py_ssize_t bytes = 0;
+
+    for (int nth = 0; nth < read->count; nth++) {
+        PyObject *counts = inlet->kinds[read->kinds[nth]].counts;
+
+        if (add_to(counts, 0, 1) < 0 || add_to(counts, 1, read->sizes[nth]) < 0)
+            return -1;
+        bytes += read->sizes[nth];
+    }
+    return bytes;
+}
+
+/* Have frames leave with what is pending. */
+static int
+append(Flow *flow, PyObject *frames, Py_ssize_t envelopes, Py_ssize_t text_bytes)
+{
+    flow->was_given = 1;
+    if (flow->pending == NULL)
+        flow->pending = Py_NewRef(frames);
+    else {
+        PyBytes_Concat(&flow->pending, frames);
+        if (flow->pending == NULL)
+            return -1;
+    }
+    flow->envelopes += envelopes;
+    flow->text_bytes += text_bytes;
+    return flow->text_bytes > MOST_BATCH_BYTES ? flush(flow) : 0;
 }
 
 /* Take everything that was read, or nothing: 1, or 0; -1 is an error. */
 static int
 take(Inlet *inlet, Flow *flow, PyObject *data)
 {
-    const unsigned char *frame = (const unsigned char *)PyBytes_AS_STRING(data);
-    Py_ssize_t left = PyBytes_GET_SIZE(data), text_bytes = 0, sizes[MOST_TOGETHER];
-    int kinds[MOST_TOGETHER], count = 0, taken = 0, expired;
+    Py_ssize_t left = PyBytes_GET_SIZE(data), text_bytes;
+    PyObject *frames, *result, *told[] = {(PyObject *)flow, (PyObject *)inlet};
+    unsigned int life = inlet->life;
     unsigned char *out;
-    PyObject *frames, *result;
+    int taken, expired;
+    Read read;
 
     if (left == 0 || left > MOST_READ_BYTES)
         return 0;
@@ -345,59 +431,24 @@ take(Inlet *inlet, Flow *flow, PyObject *data)
     if ((frames = PyBytes_FromStringAndSize(NULL, left)) == NULL)
         return -1;
     out = (unsigned char *)PyBytes_AS_STRING(frames);
-    while (left > 0) {
-        Py_ssize_t head, size;
-
-        if (count == MOST_TOGETHER || !is_text_frame(frame, left, inlet->most_bytes, &head, &size))
-            goto done;
-        out += write_head(out, (uint64_t)size);
-        if (!unmask(frame + head, size, frame + head - MASK_BYTES, out) && !is_utf8(out, size)) {
-            taken = PyErr_Occurred() ? -1 : 0;
-            goto done;
-        }
-        out[size] = 0;
-        kinds[count] = permitted(inlet, out, size);
-        if (kinds[count] < 0)
-            goto done;
-        sizes[count++] = size;
-        text_bytes += size;
-        out += size;
-        frame += head + size;
-        left -= head + size;
+    taken = look_at(inlet, flow, data, &out, &read);
+    if (taken == 1) {
+        life = inlet->life;
+        expired = has_expired(inlet, flow);
+        taken = expired < 0 ? -1 : expired || inlet->life != life ? 0 : charge(inlet, flow, read.count);
     }
-    expired = has_expired(inlet);
-    taken = expired == 0 ? charge(inlet, count) : -expired;
-    if (taken <= 0) {
-        taken = PyErr_Occurred() ? -1 : 0;
+    if (taken == 1 && inlet->life != life)
+        taken = 0;
+    if (taken != 1)
         goto done;
-    }
     taken = -1;
-    for (int nth = 0; nth < count; nth++) {
-        PyObject *counts = inlet->kinds[kinds[nth]].counts;
-
-        if (add_to(counts, 0, 1) < 0 || add_to(counts, 1, sizes[nth]) < 0)
-            goto done;
-    }
+    if ((text_bytes = count_kinds(inlet, &read)) < 0)
+        goto done;
     if (_PyBytes_Resize(&frames, (Py_ssize_t)(out - (unsigned char *)PyBytes_AS_STRING(frames))) < 0)
         return -1;
-    if (flow->pending != NULL && PyBytes_GET_SIZE(flow->pending) + PyBytes_GET_SIZE(frames) > MOST_BATCH_BYTES
-        && flush(flow) < 0)
+    if (append(flow, frames, read.count, text_bytes) < 0)
         goto done;
-    flow->envelopes += count;
-    flow->text_bytes += text_bytes;
-    flow->was_given = 1;
-    if (flow->pending == NULL)
-        flow->pending = Py_NewRef(frames);
-    else {
-        PyBytes_Concat(&flow->pending, frames);
-        if (flow->pending == NULL)
-            goto done;
-    }
-    {
-        PyObject *told[] = {(PyObject *)flow, (PyObject *)inlet};
-
-        result = PyObject_Vectorcall(flow->took, told, 2, NULL);
-    }
+    result = PyObject_Vectorcall(flow->took, told, 2, NULL);
     if (result != NULL) {
         Py_DECREF(result);
         taken = 1;
@@ -441,7 +492,7 @@ inlet_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
     to = Py_NewRef(inlet->otherwise);
     Py_INCREF(self);
     result = PyObject_CallOneArg(to, args[0]);
-    inlet->is_between = result == Py_True;
+    inlet->is_between = result == Py_True && !inlet->is_closed;
     Py_DECREF(self);
     Py_DECREF(to);
     if (result == NULL)
@@ -472,6 +523,7 @@ static PyObject *
 inlet_close(Inlet *inlet, PyObject *unused)
 {
     (void)unused;
+    inlet->is_closed = 1;
     inlet->is_between = 0;
     Py_RETURN_NONE;
 }
@@ -624,6 +676,13 @@ flow_shut(Flow *flow, PyObject *unused)
 }
 
 static PyObject *
+flow_is_idle(Flow *flow, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(flow->pending == NULL && flow->owed == NULL);
+}
+
+static PyObject *
 flow_is_open(Flow *flow, void *unused)
 {
     (void)unused;
@@ -631,23 +690,25 @@ flow_is_open(Flow *flow, void *unused)
 }
 
 PyDoc_STRVAR(flow_doc,
-"Flow(protocol, now, monotonic, delivered, took)\n--\n\n"
+"Flow(protocol, most_bytes, now, monotonic, delivered, took)\n--\n\n"
 "What goes on in a small topic while nothing changes there; shut at first. To `Rounds` it is\n"
-"the fan-out of what it takes. `protocol` is what envelopes name, as bytes; `now` and\n"
-"`monotonic` read the clocks; `delivered` is the list that counts what members are given, and its\n"
+"the fan-out of what it takes. `protocol` is what envelopes name, as bytes, and of more than\n"
+"`most_bytes` none is taken; `now` and `monotonic` read the clocks; `delivered` is the list that counts what members are given, and its\n"
 "bytes; `took(flow, inlet)` is called after each read that was taken.");
 
 static PyObject *
 flow_new(PyTypeObject *type, PyObject *args, PyObject *names)
 {
     PyObject *protocol, *now, *monotonic, *delivered, *took;
+    Py_ssize_t most_bytes;
     Flow *flow;
 
     if (names != NULL && PyDict_GET_SIZE(names) > 0) {
         PyErr_SetString(PyExc_TypeError, "Flow takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "SOOO!O:Flow", &protocol, &now, &monotonic, &PyList_Type, &delivered, &took))
+    if (!PyArg_ParseTuple(args, "SnOOO!O:Flow", &protocol, &most_bytes, &now, &monotonic, &PyList_Type,
+                          &delivered, &took))
         return NULL;
     if (PyList_GET_SIZE(delivered) != 2) {
         PyErr_SetString(PyExc_ValueError, "two numbers are counted");
@@ -657,6 +718,7 @@ flow_new(PyTypeObject *type, PyObject *args, PyObject *names)
     if (flow == NULL)
         return NULL;
     flow->protocol = Py_NewRef(protocol);
+    flow->most_bytes = most_bytes;
     flow->now = Py_NewRef(now);
     flow->monotonic = Py_NewRef(monotonic);
     flow->delivered = Py_NewRef(delivered);
@@ -704,6 +766,7 @@ flow_dealloc(Flow *flow)
 static PyMethodDef flow_methods[] = {
     {"open", (PyCFunction)flow_open, METH_O, flow_open_doc},
     {"shut", (PyCFunction)flow_shut, METH_NOARGS, flow_shut_doc},
+    {"schedule", (PyCFunction)flow_flush, METH_NOARGS, flow_schedule_doc},
     {"flush", (PyCFunction)flow_flush, METH_NOARGS, flow_flush_doc},
     {"flush_but", (PyCFunction)flow_flush_but, METH_O, flow_flush_but_doc},
     {"pay_overdue", (PyCFunction)flow_pay_overdue, METH_NOARGS, flow_pay_overdue_doc},
@@ -717,6 +780,7 @@ static PyMemberDef flow_fields[] = {
 };
 
 static PyGetSetDef flow_properties[] = {
+    {"is_idle", (getter)flow_is_idle, NULL, "As `Fanout.is_idle`.", NULL},
     {"is_open", (getter)flow_is_open, NULL, "Whether it takes what its members send.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -16,12 +16,12 @@ Way: TypeAlias = tuple[
 ]
 
 class Flow:
-    is_small: bool
     was_given: bool
 
     def __init__(
         self,
         protocol: bytes,
+        most_bytes: int,
         now: Callable[[], float],
         monotonic: Callable[[], float],
         delivered: list[int],
@@ -30,6 +30,10 @@ class Flow:
     ) -> None: ...
     def open(self, ways: list[Way], /) -> None: ...
     def shut(self) -> None: ...
+    @property
+    def is_small(self) -> bool: ...
+    @property
+    def is_idle(self) -> bool: ...
     @property
     def is_open(self) -> bool: ...
     def schedule(self) -> None: ...

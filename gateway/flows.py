@@ -3,9 +3,9 @@ Flows: what is decided once for many envelopes, in a small topic while nothing c
 
 The first reads of a topic are judged, ordered and delivered one by one. After some in a row a flow is
 opened: from then on C takes what its members send (`_flow.c`). It asks `authorize` once for each
-member and kind, and again when the topic's next flow is opened; expiry and rate it looks at each
-time. Whatever is more than a plain envelope that may pass is left to Python, and whatever changes
-anything ends the flow (`Held.end_flow`).
+member and kind (it keeps a few), and again when the topic's next flow is opened; expiry and rate it
+looks at each time. Whatever is more than a plain envelope that may pass is left to Python, and
+whatever changes anything ends the flow (`Held.end_flow`).
 
 Only where the order is this process's own: an envelope needs no place then but the one in which it
 is written. Without a compiler there are no flows, and nothing else is different.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from gateway.clock import Clock
 from gateway.core import Member, authorize
+from gateway.fanout import SMALL
 from gateway.holding import Held
 from gateway.metrics import Metrics
 from gateway.rounds import Rounds
@@ -49,8 +50,9 @@ class Tappable(Protocol):
 class Flows:
     """Opens the flows of one node."""
 
-    def __init__(self, clock: Clock, rounds: Rounds, metrics: Metrics) -> None:
+    def __init__(self, clock: Clock, rounds: Rounds, metrics: Metrics, *, max_envelope_bytes: int) -> None:
         self._clock, self._rounds, self._metrics = clock, rounds, metrics
+        self._max_envelope_bytes = max_envelope_bytes
         self.has_any = Flow is not None
         """Whether there are flows at all."""
 
@@ -62,22 +64,24 @@ class Flows:
 
     def _open(self, held: Held) -> None:
         members = held.topic.everybody()
-        if held.flow is not None or not members:
+        if held.flow is not None or not members or len(members) > SMALL:
             return
-        held.fanout.flush()  # then nothing is pending there, or owed
         ways = [way for member in members if (way := self._way(member)) is not None]
         if len(ways) == len(members):
-            held.flow = Flow(
+            held.fanout.flush()  # then nothing is pending there, or owed
+            flow = Flow(
                 PROTOCOL.encode(),
+                self._max_envelope_bytes,
                 self._clock.now,
                 self._clock.monotonic,
                 self._metrics.all_delivered,
                 self._rounds.took,
             )
-            held.flow.open(ways)
+            flow.open(ways)
+            held.flow = flow
 
     def _way(self, member: Member) -> Way | None:
-        if member.ended is not None or member.streak is not None or not isinstance(member.outbox, Tappable):
+        if member.ended is not None or not isinstance(member.outbox, Tappable):
             return None
         tapped = member.outbox.tap(Inlet)
         if tapped is None:
@@ -89,6 +93,8 @@ class Flows:
 
     def _decide(self, member: Member, data: bytes) -> list[int] | None:
         """Return what counts envelopes like this one, if its sender may send it."""
+        if member.streak is not None:
+            return None  # what `judge` lets pass ends it
         try:
             envelope = Envelope.parse(data)
         except EnvelopeError:

@@ -145,7 +145,9 @@ class Node:
         The method itself, as a call between would cost as much: it is called for each read.
         """
         self._holding = Holding(broker, self._rounds.turn, self._disown, metrics.delivered, linger_s)
-        self._flows = Flows(clock, self._rounds, metrics) if broker.is_local else None
+        self._flows: Flows | None = None
+        if broker.is_local:
+            self._flows = Flows(clock, self._rounds, metrics, max_envelope_bytes=max_envelope_bytes)
         self._homes: dict[str, Held] = {}
         """By connection."""
         self._now = self._monotonic = 0.0
@@ -560,7 +562,7 @@ class Node:
         waiting = [member for member in held.topic.members.values() if member.outbox.waiting_bytes]
         held.fanout.was_given = bool(waiting) or not held.fanout.is_idle
         if held.flow is not None:
-            held.flow.was_given = False
+            held.flow.was_given = not held.flow.is_idle
         for member in waiting:
             if member.outbox.is_behind():
                 self.close(member, CloseCode.SLOW_CONSUMER)

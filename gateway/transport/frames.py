@@ -204,10 +204,11 @@ class FramedConnection(asyncio.Protocol):
         Be the transport's protocol from here on; what it holds yet goes first.
 
         As long as it holds nothing, a writer of our own may write as well. With a limit of 0 it says
-        at once when it begins to hold something, and when it has let go of it.
+        at once when it begins to hold something, and when it has let go of it. One that encrypts is
+        full when it holds as much as its limit.
         """
         self._transport.set_protocol(self)
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=1 if _encrypts(self._transport) else 0)
         if self._transport.get_write_buffer_size():
             self.pause_writing()  # perhaps it said so to who was there before
 
@@ -566,9 +567,13 @@ class PlainWriter:
 def _writer(transport: asyncio.Transport) -> Writer | PlainWriter:
     """Return what writes past a transport as long as it holds nothing, unless it encrypts."""
     socket = transport.get_extra_info("socket")
-    if compiled.Writer is None or socket is None or transport.get_extra_info("sslcontext") is not None:
+    if compiled.Writer is None or socket is None or _encrypts(transport):
         return PlainWriter(transport.write)
     return compiled.Writer(socket.fileno(), transport.write)
+
+
+def _encrypts(transport: asyncio.Transport) -> bool:
+    return transport.get_extra_info("sslcontext") is not None
 
 
 _NOBODY: Final = _Nobody()

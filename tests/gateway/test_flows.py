@@ -20,7 +20,7 @@ from gateway.broker.memory import MemoryBroker
 from gateway.clock import ManualClock
 from gateway.core import Member, Mode, Rate, authorize
 from gateway.fanout import SMALL, Fanout
-from gateway.flows import READS
+from gateway.flows import READS, Flows
 from gateway.http.framed import FramedOutbox, Seat
 from gateway.http.turnstile import Pass
 from gateway.metrics import Metrics
@@ -134,9 +134,9 @@ class World:
         held = self.node._holding.find("ops")
         return held and held.flow
 
-    async def until_it_flows(self) -> None:
+    async def until_it_flows(self, who: Place | None = None) -> None:
         for _ in range(READS):
-            self.places[0].say("chat")
+            (who or self.places[0]).say("chat")
         await self.rounds(2)
         assert self.flow is not None
 
@@ -271,7 +271,7 @@ def test_everybody_hears_what_they_would_hear_without(
 @given(
     rounds=st.lists(
         st.tuples(
-            st.lists(st.tuples(st.integers(0, 2), st.sampled_from((1, 40, 5000))), max_size=3),
+            st.lists(st.tuples(st.integers(0, 2), st.sampled_from((1, 40, 5000, 8000, 8100))), max_size=3),
             st.integers(0, 2),
         ),
         max_size=50,
@@ -287,7 +287,7 @@ def test_what_is_pending_or_owed_leaves_as_it_would_from_a_fan_out(
         member.outbox = Writes(place, theirs)
     counted, delivered = Metrics(), [0, 0]
     fanout = Fanout(lambda _: None, counted.delivered)
-    flow = compiled.Flow(PROTOCOL.encode(), lambda: 0.0, lambda: 0.0, delivered, lambda *_: None)
+    flow = compiled.Flow(PROTOCOL.encode(), 1 << 20, lambda: 0.0, lambda: 0.0, delivered, lambda *_: None)
     inlets = [compiled.Inlet(lambda _: False, 1 << 20, IS_BETWEEN) for _ in members]
     flow.open(
         [
@@ -494,6 +494,68 @@ async def test_who_does_not_take_what_flowed_is_found_when_the_flow_has_ended(wo
     assert bob.member.ended is CloseCode.SLOW_CONSUMER
 
 
+async def test_what_is_pending_when_the_clockwork_comes_by_is_not_forgotten(world: World) -> None:
+    ann, bob = world.places
+    held = world.node._holding.find("ops")
+    assert held is not None
+    ann.say("chat")
+    for _ in range(5):
+        await world.node.tick()
+    assert held.flow is not None
+    assert held.was_given  # it has not left yet
+
+    await world.rounds(2)
+    bob.transport.buffered = 1
+    for _ in range(2):
+        for _ in range(5):
+            await world.node.tick()
+        world.clock.advance(11)
+    await world.node.tick()
+    for _ in range(5):
+        await world.node.tick()
+
+    assert bob.member.ended is CloseCode.SLOW_CONSUMER
+
+
+async def test_who_was_refused_and_listens_since_keeps_nobody_from_flowing(
+    world: World, undecided: list[bytes]
+) -> None:
+    ann, bob = world.places
+    ann.say("mcp/response")
+    await world.until_it_flows(bob)
+    undecided.clear()
+    bob.say("chat", id="flows")
+    ann.say("chat", id="is judged")  # since it ends the streak
+    await world.settle()
+
+    assert [json.loads(one)["id"] for one in undecided] == ["is judged"]
+    assert [json.loads(one)["id"] for one in bob.heard[-2:]] == ["flows", "is judged"]
+
+
+async def test_the_node_s_own_limit_holds_where_the_connection_s_is_larger(world: World) -> None:
+    ann, bob = world.places
+    world.node.max_envelope_bytes = 1000
+    world.node._flows = Flows(world.clock, world.node._rounds, world.metrics, max_envelope_bytes=1000)
+    ann.say("mcp/response")
+    await world.until_it_flows(bob)
+    bob.say("chat", payload={"text": "x" * 5000})
+    await world.settle()
+
+    assert bob.member.ended is CloseCode.TOO_LARGE
+
+
+async def test_one_who_joins_as_the_flow_opens_is_no_mistake(world: World) -> None:
+    for number in range(SMALL - 2):
+        await world.join(f"one-more-{number}")
+    ann = world.places[0]
+    for _ in range(READS):
+        ann.say("chat")
+    await world.join("one-too-many")
+    await world.rounds(3)
+
+    assert world.flow is None
+
+
 async def test_a_fragment_that_has_begun_is_not_overtaken(world: World) -> None:
     ann, bob = world.places
     said = envelope("ann", id="whole")
@@ -577,7 +639,7 @@ async def test_what_has_ended_is_not_kept(world: World) -> None:
 
 
 def test_a_flow_is_opened_with_what_it_can_use() -> None:
-    flow = compiled.Flow(b"p", float, float, [0, 0], print)
+    flow = compiled.Flow(b"p", 9, float, float, [0, 0], print)
     inlet = compiled.Inlet(len, 10, IS_BETWEEN)
     way = (inlet, print, b"ann", 1.0, bool, print)
 
@@ -597,7 +659,7 @@ def test_a_flow_is_opened_with_what_it_can_use() -> None:
 def test_an_error_on_the_way_goes_nowhere_twice() -> None:
     """What Python cannot decide it hears again by its own way; what cannot be written is an error."""
     came: list[bytes] = []
-    flow = compiled.Flow(PROTOCOL.encode(), lambda: 0.0, lambda: 0.0, [0, 0], lambda *_: None)
+    flow = compiled.Flow(PROTOCOL.encode(), 1 << 20, lambda: 0.0, lambda: 0.0, [0, 0], lambda *_: None)
 
     def otherwise(data: bytes) -> bool:
         came.append(data)
@@ -623,3 +685,71 @@ def test_an_error_on_the_way_goes_nowhere_twice() -> None:
     with pytest.raises(OSError, match="no socket"):
         flow.flush()
     flow.flush()  # it is not written twice
+
+
+def test_a_clock_that_fails_lets_nothing_pass() -> None:
+    came: list[bytes] = []
+
+    def broken() -> float:
+        raise RuntimeError("no time")
+
+    def charge(envelopes: int, monotonic: float) -> bool:
+        raise AssertionError("nothing is charged")
+
+    inlet = compiled.Inlet(len, 1 << 20, IS_BETWEEN)
+    flow = compiled.Flow(PROTOCOL.encode(), 1 << 20, broken, float, [0, 0], lambda *_: None)
+    flow.open([(inlet, came.append, b"ann", 1.0, charge, lambda _: [0, 0])])
+    with pytest.raises(RuntimeError, match="no time"):
+        inlet(client_frame(TEXT, envelope("ann")))
+    flow.flush()
+
+    assert came == []
+
+
+@pytest.mark.parametrize("which", ["now", "monotonic", "charge", "decide", "took", "write", "otherwise"])
+@pytest.mark.parametrize("is_opened_again", [False, True])
+def test_whoever_is_called_may_shut_the_flow(which: str, is_opened_again: bool) -> None:  # a parameter
+    written: list[bytes] = []
+
+    def shut(caller: str) -> None:
+        if caller == which and flow.is_open:
+            flow.shut()
+            if is_opened_again:
+                flow.open([way])
+
+    def calling(caller: str, result: Any) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if caller == "write":
+                written.extend(arguments)
+            shut(caller)
+            return result() if callable(result) else result
+
+        return call
+
+    inlet = compiled.Inlet(calling("otherwise", IS_BETWEEN), 1 << 20, IS_BETWEEN)
+    flow = compiled.Flow(
+        PROTOCOL.encode(),
+        1 << 20,
+        calling("now", 0.0),
+        calling("monotonic", 0.0),
+        [0, 0],
+        calling("took", None),
+    )
+    way = (
+        inlet,
+        calling("write", None),
+        b"ann",
+        1.0,
+        calling("charge", IS_BETWEEN),
+        calling("decide", lambda: [0, 0]),
+    )
+    flow.open([way])
+    for _ in range(3):
+        inlet(b"".join(client_frame(TEXT, envelope("ann", kind)) for kind in ("chat", "mcp/x", "chat")))
+        inlet(client_frame(PING))
+        if flow.is_open:
+            flow.flush_but(inlet)
+            flow.pay_overdue()
+    gc.collect()
+
+    assert len(server_frames(b"".join(written))) % 3 == 0  # a read is taken whole, or not
