@@ -401,7 +401,6 @@ count_kinds(const Inlet *inlet, const Read *read)
 static int
 append(Flow *flow, PyObject *frames, Py_ssize_t envelopes, Py_ssize_t text_bytes)
 {
-    flow->was_given = 1;
     if (flow->pending == NULL)
         flow->pending = Py_NewRef(frames);
     else {
@@ -420,7 +419,7 @@ take(Inlet *inlet, Flow *flow, PyObject *data)
 {
     Py_ssize_t left = PyBytes_GET_SIZE(data), text_bytes;
     PyObject *frames, *result, *told[] = {(PyObject *)flow, (PyObject *)inlet};
-    unsigned int life = inlet->life;
+    unsigned int life;
     unsigned char *out;
     int taken, expired;
     Read read;
@@ -432,11 +431,11 @@ take(Inlet *inlet, Flow *flow, PyObject *data)
         return -1;
     out = (unsigned char *)PyBytes_AS_STRING(frames);
     taken = look_at(inlet, flow, data, &out, &read);
-    if (taken == 1) {
-        life = inlet->life;
-        expired = has_expired(inlet, flow);
-        taken = expired < 0 ? -1 : expired || inlet->life != life ? 0 : charge(inlet, flow, read.count);
-    }
+    if (taken != 1)
+        goto done;
+    life = inlet->life;
+    expired = has_expired(inlet, flow);
+    taken = expired < 0 ? -1 : expired || inlet->life != life ? 0 : charge(inlet, flow, read.count);
     if (taken == 1 && inlet->life != life)
         taken = 0;
     if (taken != 1)

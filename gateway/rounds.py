@@ -65,14 +65,9 @@ class Rounds:
 
     def took(self, sink: Sink, reader: Any) -> None:
         """A read has led to deliveries there, and to nothing else: `touch` and `read_done` in one."""
-        if self._touched.setdefault(sink, reader) is not reader:
-            self._touched[sink] = None
-        self._reads += 1
-        if self._alone:
-            self._alone -= 1
-            self.sweep()
-        else:
-            self._sweep_soon()
+        self.reader = reader
+        self.touch(sink)
+        self.read_done()
 
     def turn(self, work: Callable[[], None]) -> None:
         """Call `work` in the next round of the loop, behind what is pending in small topics."""
