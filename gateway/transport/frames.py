@@ -22,6 +22,7 @@ from websockets.speedups import apply_mask
 
 from gateway.transport import compiled
 from gateway.transport.keepalive import Keepalive
+from gateway.transport.writers import PlainWriter, encrypts, writer_for
 
 if TYPE_CHECKING:
     from gateway.transport._wire import Writer
@@ -166,7 +167,7 @@ class FramedConnection(asyncio.Protocol):
         self._extensions = extensions
         self._transport, self._receiver, self._owner, self._keepalive = transport, receiver, owner, keepalive
         self._max_size, self._max_waiting = max_size, max_waiting
-        self.write: Final[Writer | PlainWriter] = _writer(transport)
+        self.write: Final[Writer | PlainWriter] = writer_for(transport)
         """
         Send whole frames, now or when the socket takes them; never blocks. Called for each delivery.
 
@@ -208,11 +209,24 @@ class FramedConnection(asyncio.Protocol):
         full when it holds as much as its limit.
         """
         self._transport.set_protocol(self)
-        self._transport.set_write_buffer_limits(high=1 if _encrypts(self._transport) else 0)
+        self._transport.set_write_buffer_limits(high=1 if encrypts(self._transport) else 0)
         if self._transport.get_write_buffer_size():
             self.pause_writing()  # perhaps it said so to who was there before
 
     # Sending
+
+    def cork(self, first: bytes) -> None:
+        """Hold back what is written, with these bytes before it, until `uncork`: it leaves in one write."""
+        self._held = deque((first,))
+        self.write.divert(self._held.append)
+
+    def uncork(self) -> None:
+        """Let go of what was held back."""
+        if self._held is None:
+            return  # it is over
+        self.resume_writing()
+        if self._transport.get_write_buffer_size():
+            self.pause_writing()  # perhaps it said so while this held it back anyway
 
     def write_long(self, head: bytes, text: bytes) -> None:
         """Send one frame that comes in two parts: what waits begins and ends with whole frames."""
@@ -543,37 +557,6 @@ class _Nobody:
         return b""
 
     def ended(self, code: int) -> None: ...
-
-
-class PlainWriter:
-    """A `Writer` that leaves everything to the transport."""
-
-    __slots__ = ("_to", "_transport_write")
-
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._to = self._transport_write = write
-
-    def __call__(self, frames: bytes, *_: object) -> None:
-        self._to(frames)
-
-    def divert(self, instead: Callable[[bytes], None] | None) -> None:
-        """Give everything to `instead` from here on; `None`: to the transport again."""
-        self._to = instead or self._transport_write
-
-    def close(self) -> None:
-        """Nothing: this one knows no socket."""
-
-
-def _writer(transport: asyncio.Transport) -> Writer | PlainWriter:
-    """Return what writes past a transport as long as it holds nothing, unless it encrypts."""
-    socket = transport.get_extra_info("socket")
-    if compiled.Writer is None or socket is None or _encrypts(transport):
-        return PlainWriter(transport.write)
-    return compiled.Writer(socket.fileno(), transport.write)
-
-
-def _encrypts(transport: asyncio.Transport) -> bool:
-    return transport.get_extra_info("sslcontext") is not None
 
 
 _NOBODY: Final = _Nobody()

@@ -15,7 +15,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gateway.transport.websocket_protocol import WebSocketTransport, handshake_key
+from gateway.transport.handshake import Handshake, handshake_key, plain_handshake
+from gateway.transport.websocket_protocol import WebSocketTransport, address_of
+from gateway.transport.writers import encrypts
 
 _BODY_FACTOR: Final = 3
 """A body may take so many times as long as a head."""
@@ -59,6 +61,15 @@ class HttpTransport(HttpToolsProtocol):
     access_log = False
     """Never: its lines show query strings."""
 
+    # What uvicorn's own begins with, for those of its methods that are called in any case.
+    timeout_keep_alive_task = None
+    flow = None  # type: ignore[assignment]  # as it is with uvicorn
+    cycle = None  # type: ignore[assignment]  # as it is with uvicorn
+    expect_100_continue = False
+
+    _is_new = True
+    """Whether nothing was read yet: only then can it be one of those who come for a WebSocket and no more."""
+
     def __init__(
         self,
         config: Config,
@@ -66,38 +77,44 @@ class HttpTransport(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        # As uvicorn does it, but for looking up its loggers, and for what only a response needs.
-        self.config = config
-        self.app = config.loaded_app
+        self.config, self.server_state, self.app_state = config, server_state, app_state
         self.loop = _loop or asyncio.get_event_loop()
+        self.connections = server_state.connections
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        self.connections.add(self)
+        self.transport = transport
+        self._due_in(self.head_timeout_s)
+
+    def begin_http(self) -> None:
+        """Make ready for requests: as uvicorn does it at once, but for what looks up loggers and sockets."""
+        config = self.config
+        self.app = config.loaded_app
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.ws_protocol_class = config.ws_protocol_class
         self.root_path = config.root_path
         self.asgi_version = config.asgi_version
         self.limit_concurrency = config.limit_concurrency
-        self.app_state = app_state
-        self.timeout_keep_alive_task = None
         self.timeout_keep_alive = config.timeout_keep_alive
-        self.server_state = server_state
-        self.connections = server_state.connections
-        self.tasks = server_state.tasks
-        self.flow = None  # type: ignore[assignment]  # as it is with uvicorn
+        self.tasks = self.server_state.tasks
         self.pipeline = deque()
-        self.expect_100_continue = False
-        self.cycle = None  # type: ignore[assignment]  # as it is with uvicorn
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        # As uvicorn does it, but for asking the transport for a socket object, which would stay.
-        self.connections.add(self)
-        self.transport = transport
-        self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
-        self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
-        self._due_in(self.head_timeout_s)
+        # Not by a socket object, which would stay.
+        self.server = address_of(self.transport, "sockname")
+        self.client = address_of(self.transport, "peername")
+        self.scheme = "https" if encrypts(self.transport) else "http"
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
+        if self._is_new:
+            self._is_new = False
+            is_offered = self.config.ws_protocol_class is WebSocketTransport
+            handshake = plain_handshake(data) if is_offered and len(data) <= self.max_head_bytes else None
+            if handshake is not None:
+                self._upgrade(handshake)
+                return
+            self.begin_http()
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -146,7 +163,7 @@ class HttpTransport(HttpToolsProtocol):
         if not self._is_upgrade:
             # A trickled body would keep the connection for as long as it likes, answered or not.
             self._due_in(self.head_timeout_s * _BODY_FACTOR)
-            if cast("FlowControl | None", self.flow) is None:
+            if self.flow is None:
                 self.flow = FlowControl(self.transport)
         super().on_headers_complete()
 
@@ -159,28 +176,34 @@ class HttpTransport(HttpToolsProtocol):
             super().on_message_complete()
 
     def pause_writing(self) -> None:
-        if cast("FlowControl | None", self.flow) is not None:
+        if self.flow is not None:
             super().pause_writing()
 
     def resume_writing(self) -> None:
-        if cast("FlowControl | None", self.flow) is not None:
+        if self.flow is not None:
             super().resume_writing()
 
     def handle_websocket_upgrade(self) -> None:
-        self._met()
         if self.ws_protocol_class is not WebSocketTransport:
+            self._met()
             super().handle_websocket_upgrade()
             return
-        key = handshake_key(self.scope["method"], self.scope["http_version"], self.headers)
+        is_get = (self.scope["method"], self.scope["http_version"]) == ("GET", "1.1")
+        key = handshake_key(self.headers) if is_get else None
         if key is None:
+            self._met()
             versions = [value for name, value in self.headers if name == b"sec-websocket-version"]
             self._refuse(400 if versions == [b"13"] else 426)
             return
+        self._upgrade(Handshake(self.url, self.headers, key))
+        self.parser = None  # type: ignore[assignment]  # it holds this object: only the collector would part them
+
+    def _upgrade(self, handshake: Handshake) -> None:
+        self._met()
         self.connections.discard(self)
         protocol = WebSocketTransport(self.config, self.server_state, self.app_state, self.loop)
         self.transport.set_protocol(protocol)
-        protocol.begin(self.transport, self.scope, self.url, key)
-        self.parser = None  # type: ignore[assignment]  # it holds this object: only the collector would part them
+        protocol.begin(self.transport, handshake)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._met()
@@ -221,13 +244,3 @@ class HttpTransport(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def _address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
-    """Return host and port of one end; a socket file has none."""
-    address = transport.get_extra_info(name)
-    return (
-        (str(address[0]), int(address[1]))
-        if isinstance(address, tuple | list) and len(address) >= 2
-        else None
-    )

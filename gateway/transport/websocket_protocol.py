@@ -14,8 +14,7 @@ import asyncio
 import binascii
 import hashlib
 import logging
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
@@ -32,7 +31,9 @@ from websockets.protocol import Side, State
 
 from gateway.transport.deflate import negotiate
 from gateway.transport.frames import FramedConnection, Receiver
+from gateway.transport.handshake import Handshake, Header
 from gateway.transport.keepalive import Keepalive
+from gateway.transport.writers import encrypts
 
 EXTENSION: Final = "transport"
 """Key of this object in an ASGI scope's `extensions`."""
@@ -40,30 +41,23 @@ EXTENSION: Final = "transport"
 _MAX_EARLY_BYTES: Final = 1 << 16
 """What a client may send before its handshake is through; then reading pauses."""
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
-"""Sixteen bytes in base64."""
-_VERSION: Final = (b"sec-websocket-version", b"13")
-_ASKED: Final = frozenset({b"sec-websocket-key", b"sec-websocket-version"})
 _CONNECT: Final = {"type": "websocket.connect"}
-
-Header = tuple[bytes, bytes]
 
 log = logging.getLogger("uvicorn.error")
 
 
-def handshake_key(method: str, http_version: str, headers: Sequence[Header]) -> bytes | None:
-    """Return the key of a request that is a valid opening handshake (RFC 6455 4.2.1), else `None`."""
-    if method != "GET" or http_version != "1.1":
-        return None
-    asked = sorted([header for header in headers if header[0] in _ASKED])
-    if len(asked) != 2 or asked[1] != _VERSION or asked[0][0] == asked[1][0]:
-        return None
-    key = asked[0][1]
-    return key if _KEY.fullmatch(key) else None
+def address_of(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
+    """Return host and port of one end, `sockname` or `peername`; a socket file has none."""
+    address = transport.get_extra_info(name)
+    return (
+        (str(address[0]), int(address[1]))
+        if isinstance(address, tuple | list) and len(address) >= 2
+        else None
+    )
 
 
-def _texts_of(header: bytes, scope: Mapping[str, Any]) -> list[str]:
-    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+def _texts_of(header: bytes, headers: Iterable[Header]) -> list[str]:
+    return [value.decode("latin-1") for name, value in headers if name == header]
 
 
 class _Stage(Enum):
@@ -94,6 +88,8 @@ class WebSocketTransport(asyncio.Protocol):
         """What came after the handshake, while it is not known who will take it."""
         self._gone: asyncio.Event | None = None
         """Made for who waits for the end before it has accepted."""
+        self._answer = b""
+        """What says yes, until it leaves: in the loop's next turn, with what else is said by then."""
         self._denial: list[bytes] = []
         self._deflate: tuple[str, PerMessageDeflate] | None = None
         self._plain: WebSocketsSansIOProtocol | None = None
@@ -102,36 +98,38 @@ class WebSocketTransport(asyncio.Protocol):
 
     # The handshake
 
-    def begin(
-        self, transport: asyncio.Transport, scope: Mapping[str, Any], target: bytes, key: bytes
-    ) -> None:
-        """Take over from the HTTP protocol, which has read a handshake with this key."""
-        self._transport, self._key = transport, key
+    def begin(self, transport: asyncio.Transport, handshake: Handshake) -> None:
+        """Take over from the HTTP protocol, which has read this handshake."""
+        self._transport, self._key = transport, handshake.key
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn calls shutdown() and no more
-        self.scope = self._websocket_scope(scope, target)
+        self.scope = self._scope_of(handshake)
         if self._config.ws_per_message_deflate:
-            self._deflate = negotiate(_texts_of(b"sec-websocket-extensions", scope))
+            self._deflate = negotiate(_texts_of(b"sec-websocket-extensions", handshake.headers))
         task = self._loop.create_task(self._run())
         task.add_done_callback(self._server.tasks.discard)
         self._server.tasks.add(task)
 
-    def _websocket_scope(self, scope: Mapping[str, Any], target: bytes) -> Scope:
-        raw_path, _, query_string = target.partition(b"?")
+    def _scope_of(self, handshake: Handshake) -> Scope:
+        raw_path, _, query_string = handshake.target.partition(b"?")
         path = raw_path.decode("ascii")
-        root_path = scope["root_path"]
+        root_path = self._config.root_path
         return {
-            **scope,
             "type": "websocket",
-            "asgi": {"version": scope["asgi"]["version"], "spec_version": "2.4"},
-            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if encrypts(self._transport) else "ws",
+            "server": address_of(self._transport, "sockname"),
+            "client": address_of(self._transport, "peername"),
+            "root_path": root_path,
             "path": root_path + (unquote(path) if "%" in path else path),
             "raw_path": root_path.encode("ascii") + raw_path,
             "query_string": query_string,
+            "headers": handshake.headers,
+            "state": self._app_state.copy(),
             "subprotocols": [
                 offered.strip()
-                for name, offers in scope["headers"]
-                if name == b"sec-websocket-protocol"
-                for offered in offers.decode("latin-1").split(",")
+                for offers in _texts_of(b"sec-websocket-protocol", handshake.headers)
+                for offered in offers.split(",")
             ],
             "extensions": {"websocket.http.response": {}, EXTENSION: self},
         }
@@ -146,6 +144,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self._stage is _Stage.CONNECTING:
             self._respond(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
         if self._stage is not _Stage.TAKEN or (self._plain is not None and self._plain.close_timer is None):
+            self._answer_now()
             self._transport.close()
         self.scope = {}  # it names this object: only the collector would part them
 
@@ -201,8 +200,14 @@ class WebSocketTransport(asyncio.Protocol):
             lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
         if self._deflate is not None:
             lines.append(b"Sec-WebSocket-Extensions: " + self._deflate[0].encode("latin-1"))
-        self._transport.write(b"\r\n".join((*lines, b"", b"")))
+        self._answer = b"\r\n".join((*lines, b"", b""))
         self._stage = _Stage.OPEN
+        self._loop.call_soon(self._answer_now)
+
+    def _answer_now(self) -> None:
+        answer, self._answer = self._answer, b""
+        if answer and not self.disconnected:
+            self._transport.write(answer)
 
     def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         """Answer the handshake with an HTTP response, and end."""
@@ -250,6 +255,10 @@ class WebSocketTransport(asyncio.Protocol):
             self._loop.call_soon(connection.connection_lost, None)
             return connection
         connection.take_over()
+        if self._answer:
+            connection.cork(self._answer)
+            self._answer = b""
+            self._loop.call_soon(connection.uncork)
         self._transport.resume_reading()
         if self._early:
             connection.begin_with(bytes(self._early))
@@ -264,6 +273,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _converse(self) -> None:
         """Let uvicorn's own class move messages from here on."""
+        self._answer_now()
         self._stage = _Stage.TAKEN
         plain = self._plain = WebSocketsSansIOProtocol(
             self._config, self._server, self._app_state, self._loop

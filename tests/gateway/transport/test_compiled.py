@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transport import compiled
-from gateway.transport.frames import FramedConnection, PlainWriter, frame_head, join_frames, text_frame
+from gateway.transport.frames import FramedConnection, frame_head, join_frames, text_frame
 from gateway.transport.keepalive import Keepalive
+from gateway.transport.writers import PlainWriter
 from tests.gateway.transport.wire import BINARY, PING, TEXT, Owned, Recorder, client_frame
 
 if compiled.Writer is None or compiled.take_texts is None or compiled.frames_of is None:

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.transport import FramedConnection
-from gateway.transport.frames import PlainWriter, text_frame
+from gateway.transport.frames import text_frame
 from gateway.transport.keepalive import Keepalive
+from gateway.transport.writers import PlainWriter
 from tests.gateway.transport.wire import Owned, Recorder
 
 

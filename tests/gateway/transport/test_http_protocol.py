@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from gateway.transport import HttpTransport
 from tests.gateway.transport.uvicorn_server import serving
+from tests.gateway.transport.wire import FakeTransport
 
 
 async def no_application(scope: Any, receive: Any, send: Any) -> None: ...
@@ -25,6 +26,8 @@ async def test_it_begins_with_all_that_uvicorns_own_begins_with() -> None:
     config = Config(no_application, log_config=None)
     config.load()
     theirs, ours = (kind(config, ServerState(), {}) for kind in (HttpToolsProtocol, HttpTransport))
+    ours.connection_made(FakeTransport())
+    ours.data_received(b"GET ")
 
     same = vars(theirs).keys() - {"parser", "transport", "server", "client", "scheme", "scope", "headers"}
     made = {"pipeline", "connections", "tasks", "server_state"}
