@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -15,11 +16,16 @@ import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
 
+from gateway.transport import HttpTransport
+
 DRAIN_NOTICE_S: Final = 0.5
 """How long a node that goes away only says so at `/readyz`, before it closes the first connection."""
 
 DRAIN_WITHIN_S: Final = 5.0
 """Over how long a node that goes away spreads the closes of its connections."""
+
+_ACCEPTS: Final = 8
+"""Connections that are taken in a round of the loop: it takes one from each descriptor that listens."""
 
 log = structlog.get_logger("gateway")
 
@@ -50,8 +56,24 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if self.started and self.servers and sockets is None:
+            await self._listen_wide()
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             log.info("gateway.started", host=host, port=port, next=f"http://{shown(host)}:{port}/")
+
+    async def _listen_wide(self) -> None:
+        """
+        Listen by several descriptors of each socket: who come together share what costs once a round.
+
+        Workers do without: one of them would take all who do.
+        """
+        loop, config = asyncio.get_running_loop(), self.config
+        connected = partial(HttpTransport, config, self.server_state, self.lifespan.state, loop)
+        for listener in [each for server in self.servers for each in server.sockets]:
+            for _ in range(_ACCEPTS - 1):
+                again = socket.socket(fileno=os.dup(listener.fileno()))
+                self.servers.append(
+                    await loop.create_server(connected, sock=again, ssl=config.ssl, backlog=config.backlog)
+                )
 
     def _reload(self) -> None:
         self._reloading = asyncio.create_task(self._reload_after(self._reloading))

@@ -59,7 +59,7 @@ def plain_handshake(data: bytes) -> Handshake | None:
         headers.append((name.lower(), value))
     known = dict(headers)
     is_plain = (
-        len(known) == len(headers)
+        len(known) == len(headers)  # none comes twice
         and known.get(b"upgrade", b"").lower() == b"websocket"
         and known.get(b"connection", b"").lower() in _PLAIN_CONNECTIONS
         and known.keys().isdisjoint(_ODD)

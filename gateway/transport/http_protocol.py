@@ -65,6 +65,7 @@ class HttpTransport(HttpToolsProtocol):
     timeout_keep_alive_task = None
     flow = None  # type: ignore[assignment]  # as it is with uvicorn
     cycle = None  # type: ignore[assignment]  # as it is with uvicorn
+    client: tuple[str, int] | None = None
     expect_100_continue = False
 
     _is_new = True

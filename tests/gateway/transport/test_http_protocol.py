@@ -39,6 +39,25 @@ async def test_it_begins_with_all_that_uvicorns_own_begins_with() -> None:
     }
 
 
+async def test_who_says_nothing_goes_as_from_uvicorns_own(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0, "uvicorn.error")  # it traces who goes
+    config = Config(no_application, log_config=None)
+    config.load()
+    state = ServerState()
+    ours, transport = HttpTransport(config, state, {}), FakeTransport()
+    ours.connection_made(transport)
+    assert state.connections == {ours}
+
+    ours.pause_writing()
+    ours.resume_writing()
+    ours.eof_received()
+    ours.shutdown()
+    ours.connection_lost(None)
+
+    assert transport.is_closed
+    assert not state.connections
+
+
 HEAD = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 ANSWERED = b"HTTP/1.1 200"
 
