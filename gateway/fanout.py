@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core import Member
-from gateway.transport import frame_head, frames_of
+from gateway.transport import compiled, frame_head, frames_of
 
 SMALL: Final = 8
 """Members up to which a topic is flushed at the end of a read: nothing is gained by waiting for more."""
@@ -254,8 +254,7 @@ class Fanout:
             self._rest, self._offset = (receivers, frames, envelopes), 0
             self._write_slice()
             return
-        for member in receivers:
-            member.outbox.send(frames, envelopes)
+        send_each(receivers, frames, envelopes)
 
     def _write_slice(self) -> None:
         if self._rest is None:
@@ -266,14 +265,22 @@ class Fanout:
             self._rest = None
         else:
             self._turn(self._write_slice)
-        for member in receivers[start : start + _SLICE]:
-            member.outbox.send(frames, envelopes)
+        send_each(receivers[start : start + _SLICE], frames, envelopes)
 
     def _write_rest(self) -> None:
         assert self._rest is not None
         (receivers, frames, envelopes), self._rest = self._rest, None
-        for member in receivers[self._offset :]:
-            member.outbox.send(frames, envelopes)
+        send_each(receivers[self._offset :], frames, envelopes)
+
+
+def send_one_by_one(members: Sequence[Member], frames: bytes, envelopes: Sequence[bytes]) -> None:
+    """Give each of these the same frames."""
+    for member in members:
+        member.outbox.send(frames, envelopes)
+
+
+send_each: Final = compiled.send_each or send_one_by_one
+"""As `send_one_by_one`; compiled, if there was a compiler."""
 
 
 def _interleaved(envelopes: Sequence[bytes], told: Sequence[tuple[int, bytes]], at: int) -> list[bytes]:

@@ -8,14 +8,16 @@ import os
 import socket
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fanout import send_one_by_one
 from gateway.transport import compiled
 from gateway.transport.frames import FramedConnection, frame_head, join_frames, text_frame
 from gateway.transport.keepalive import Keepalive
@@ -339,3 +341,72 @@ def test_a_fault_at_the_end_leaves_no_way_to_a_socket_that_is_closed() -> None:
             transport.abort()
 
     uvloop.run(main())
+
+
+# One after another
+
+
+class Sink:
+    """Somebody with an outbox, who notes what it is sent and may do more than that."""
+
+    def __init__(
+        self, name: str, noted: list[tuple[str, bytes, Sequence[bytes]]], also: Callable[[], object]
+    ) -> None:
+        self.name, self._noted, self._also = name, noted, also
+        self.outbox = self
+
+    def send(self, frames: bytes, envelopes: Sequence[bytes]) -> None:
+        self._noted.append((self.name, frames, envelopes))
+        self._also()
+
+
+EACH: Sequence[Any] = (compiled.send_each, send_one_by_one)
+
+
+@pytest.mark.parametrize("send_each", EACH)
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_each_gets_the_same_in_order(send_each: Callable[..., None], kind: type[Any]) -> None:
+    noted: list[tuple[str, bytes, Sequence[bytes]]] = []
+    envelopes = [b"1", b"2"]
+    send_each(kind(Sink(name, noted, lambda: None) for name in "abc"), b"frames", envelopes)
+
+    assert [name for name, _, _ in noted] == ["a", "b", "c"]
+    assert all(frames == b"frames" and given is envelopes for _, frames, given in noted)
+
+
+@pytest.mark.parametrize("send_each", EACH)
+def test_what_one_raises_is_told_and_the_next_get_nothing(send_each: Callable[..., None]) -> None:
+    noted: list[tuple[str, bytes, Sequence[bytes]]] = []
+
+    def fail() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        send_each([Sink("a", noted, lambda: None), Sink("b", noted, fail), Sink("c", noted, fail)], b"", ())
+    with pytest.raises(AttributeError):
+        send_each([Sink("d", noted, lambda: None), object()], b"", ())
+
+    assert [name for name, _, _ in noted] == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("send_each", EACH)
+def test_a_list_may_shrink_while_each_is_sent_to(send_each: Callable[..., None]) -> None:
+    noted: list[tuple[str, bytes, Sequence[bytes]]] = []
+    members: list[Sink] = []
+    members += [Sink(name, noted, members.clear) for name in "abc"]
+    send_each(members, b"", ())
+
+    assert [name for name, _, _ in noted] == ["a"]
+    with pytest.raises(TypeError):
+        send_each(None, b"", ())
+
+
+def test_nothing_is_kept_of_what_each_was_sent() -> None:
+    assert compiled.send_each is not None
+    frames, envelopes, noted = bytes(100), [b"1"], list[Any]()
+    sink = Sink("a", noted, noted.clear)
+    before = sys.getrefcount(frames), sys.getrefcount(envelopes), sys.getrefcount(sink)
+    for _ in range(100):
+        compiled.send_each((sink, sink), frames, envelopes)
+
+    assert (sys.getrefcount(frames), sys.getrefcount(envelopes), sys.getrefcount(sink)) == before
