@@ -1,7 +1,7 @@
 /*
  * The loops of the transport that Python is slow at: reading a run of whole text frames, making
- * frames, writing to a socket that takes everything, and to one after another. `frames.py`
- * does the same without this file, and tests hold both against each other.
+ * frames, writing to a socket that takes everything, and to one after another. `frames.py`, `writers.py`
+ * and `fanout.py` do the same without this file, and tests hold both against each other.
  *
  * Nothing here decides anything. What is not the usual case is left to Python:
  * `take_texts` stops before it, and a `Writer` hands it to what it was given.

@@ -223,7 +223,7 @@ class FramedConnection(asyncio.Protocol):
     def uncork(self) -> None:
         """Let go of what was held back."""
         if self._held is None:
-            return  # it is over
+            return  # it is over, or the transport has said meanwhile that it takes more
         self.resume_writing()
         if self._transport.get_write_buffer_size():
             self.pause_writing()  # perhaps it said so while this held it back anyway

@@ -113,6 +113,7 @@ class HttpTransport(HttpToolsProtocol):
             is_offered = self.config.ws_protocol_class is WebSocketTransport
             handshake = plain_handshake(data) if is_offered and len(data) <= self.max_head_bytes else None
             if handshake is not None:
+                self._met()
                 self._upgrade(handshake)
                 return
             self.begin_http()
@@ -185,14 +186,13 @@ class HttpTransport(HttpToolsProtocol):
             super().resume_writing()
 
     def handle_websocket_upgrade(self) -> None:
+        self._met()
         if self.ws_protocol_class is not WebSocketTransport:
-            self._met()
             super().handle_websocket_upgrade()
             return
         is_get = (self.scope["method"], self.scope["http_version"]) == ("GET", "1.1")
         key = handshake_key(self.headers) if is_get else None
         if key is None:
-            self._met()
             versions = [value for name, value in self.headers if name == b"sec-websocket-version"]
             self._refuse(400 if versions == [b"13"] else 426)
             return
@@ -200,7 +200,6 @@ class HttpTransport(HttpToolsProtocol):
         self.parser = None  # type: ignore[assignment]  # it holds this object: only the collector would part them
 
     def _upgrade(self, handshake: Handshake) -> None:
-        self._met()
         self.connections.discard(self)
         protocol = WebSocketTransport(self.config, self.server_state, self.app_state, self.loop)
         self.transport.set_protocol(protocol)

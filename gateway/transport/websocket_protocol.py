@@ -89,7 +89,11 @@ class WebSocketTransport(asyncio.Protocol):
         self._gone: asyncio.Event | None = None
         """Made for who waits for the end before it has accepted."""
         self._answer = b""
-        """What says yes, until it leaves: in the loop's next turn, with what else is said by then."""
+        """
+        What says yes, until it leaves: in the loop's next turn, with what else is said by then.
+
+        Not sooner: epoll would have the newcomer before those who said something earlier.
+        """
         self._denial: list[bytes] = []
         self._deflate: tuple[str, PerMessageDeflate] | None = None
         self._plain: WebSocketsSansIOProtocol | None = None

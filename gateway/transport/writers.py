@@ -40,5 +40,5 @@ def writer_for(transport: asyncio.Transport) -> Writer | PlainWriter:
 
 
 def encrypts(transport: asyncio.Transport) -> bool:
-    """Whether what is written leaves as something else."""
+    """Whether a transport is TLS."""
     return transport.get_extra_info("sslcontext") is not None

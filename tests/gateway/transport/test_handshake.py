@@ -96,6 +96,10 @@ async def attach(scope: dict[str, Any], send: Any) -> None:
     transport.attach(Recorder(), max_waiting=1 << 20).write(HELLO)
 
 
+async def wait(scope: dict[str, Any], send: Any) -> None:
+    await asyncio.Event().wait()
+
+
 # Reading it
 
 
@@ -221,6 +225,19 @@ async def test_a_handshake_in_pieces_is_read_by_the_parser() -> None:
     assert app.scopes == await asked(head())
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_the_deadline_is_for_the_head_alone(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    monkeypatch.setattr(HttpTransport, "head_timeout_s", 0.01)
+    socket, protocol = dial(App(wait))
+    middle = len(head()) // pieces
+    for piece in (head()[:middle], head()[middle:]):
+        if piece:
+            protocol.data_received(piece)
+    await asyncio.sleep(0.05)
+
+    assert not socket.is_aborted
+
+
 async def test_a_plain_head_over_the_limit_is_431_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HttpTransport, "max_head_bytes", 100)
     app = App()
@@ -309,8 +326,8 @@ async def test_a_socket_that_takes_nothing_keeps_what_comes_after_waiting() -> N
     assert socket.written[1:] == [b"\x81\x05later"]
 
 
-@pytest.mark.parametrize("step", [None, attach])
-async def test_who_goes_before_the_answer_leaves_is_written_nothing(step: Step | None) -> None:
+@pytest.mark.parametrize("step", [wait, attach])
+async def test_who_goes_before_the_answer_leaves_is_written_nothing(step: Step) -> None:
     socket, protocol = dial(App(step))
     protocol.data_received(head())
     await asyncio.sleep(0)
@@ -318,7 +335,7 @@ async def test_who_goes_before_the_answer_leaves_is_written_nothing(step: Step |
     socket.is_aborted = True
     await turns()
 
-    assert not socket.written or step is None
+    assert not socket.written
 
 
 async def test_who_accepts_and_returns_is_answered_and_closed() -> None:
